@@ -1,0 +1,203 @@
+//! On-chain signatures: secp256k1 ECDSA whose signer is recovered, as the contract does it.
+//!
+//! A signature is 65 bytes: r ‖ s ‖ v with v in {0, 1}. The signer is always recovered and
+//! compared, never verified against a known key: that would ignore v, and the contract does not.
+
+use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
+use secp256k1::{Message, PublicKey, SecretKey};
+
+use crate::error::Error;
+use crate::hash::{Hash, keccak256};
+use crate::report::{report_context, signing_hash};
+
+/// Length of a signature, in bytes.
+pub const SIGNATURE_LENGTH: usize = 65;
+
+/// An Ethereum address.
+pub type Address = [u8; 20];
+
+/// The signer of `digest`; `None` if the signature has none.
+///
+/// Like the EVM's `ecrecover`, a high s is accepted; other values of v than 0 and 1 are not,
+/// because the contract adds 27 to v.
+#[must_use]
+pub fn recover_address(digest: &Hash, signature: &[u8]) -> Option<Address> {
+    let signature: &[u8; SIGNATURE_LENGTH] = signature.try_into().ok()?;
+    let (compact, &[v]) = signature
+        .split_first_chunk::<64>()
+        .and_then(|(compact, rest)| {
+            let rest: &[u8; 1] = rest.try_into().ok()?;
+            Some((compact, rest))
+        })?;
+    let id = match v {
+        0 => RecoveryId::Zero,
+        1 => RecoveryId::One,
+        _ => return None,
+    };
+    let signature = RecoverableSignature::from_compact(compact, id).ok()?;
+    let key = signature.recover(Message::from_digest(*digest)).ok()?;
+    Some(address_of(&key))
+}
+
+fn address_of(key: &PublicKey) -> Address {
+    let uncompressed = key.serialize_uncompressed();
+    let mut address = [0; 20];
+    // The hash leaves out the leading 0x04, the address takes the last 20 bytes of the hash.
+    address.copy_from_slice(&keccak256(&[&uncompressed[1..]])[12..]);
+    address
+}
+
+/// An oracle's on-chain signing key. Erased on drop, as far as libsecp256k1's type allows.
+pub struct OnchainSigner {
+    key: SecretKey,
+    address: Address,
+}
+
+impl OnchainSigner {
+    /// From a 32-byte big-endian scalar.
+    ///
+    /// # Errors
+    /// [`Error::SecretKey`] if it is 0 or not below the order of the group.
+    pub fn new(secret: &[u8; 32]) -> Result<Self, Error> {
+        let key = SecretKey::from_secret_bytes(*secret).map_err(|_| Error::SecretKey {
+            field: "secp256k1 secret",
+            rule: "must be 1 … n-1, n the order of the group",
+        })?;
+        Ok(Self {
+            key,
+            address: address_of(&key.public_key()),
+        })
+    }
+
+    /// The address that [`recover_address`] finds.
+    #[must_use]
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Signs a digest: nonce by RFC 6979, low s.
+    ///
+    /// The safe interface re-blinds its context after every signature, which costs as much as
+    /// signing (25 µs); a node signs once a round, so the side-channel defence stays.
+    ///
+    /// # Errors
+    /// [`Error::RecoveryId`] with a chance of 2^-127.
+    pub fn sign(&self, digest: &Hash) -> Result<[u8; SIGNATURE_LENGTH], Error> {
+        let message = Message::from_digest(*digest);
+        let signature = RecoverableSignature::sign_ecdsa_recoverable(message, &self.key);
+        let (id, compact) = signature.serialize_compact();
+        let v = id.to_u8();
+        if v > 1 {
+            return Err(Error::RecoveryId { value: v });
+        }
+        let mut bytes = [v; SIGNATURE_LENGTH];
+        bytes[..64].copy_from_slice(&compact);
+        Ok(bytes)
+    }
+
+    /// Signs a report in its context.
+    ///
+    /// # Errors
+    /// As [`Self::sign`].
+    pub fn sign_report(
+        &self,
+        config_digest: &Hash,
+        epoch: u32,
+        round: u8,
+        extra_hash: &Hash,
+        report: &[u8],
+    ) -> Result<[u8; SIGNATURE_LENGTH], Error> {
+        let context = report_context(config_digest, epoch, round, extra_hash);
+        self.sign(&signing_hash(&context, report))
+    }
+}
+
+impl Drop for OnchainSigner {
+    fn drop(&mut self) {
+        self.key.non_secure_erase();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// n, the order of the group.
+    const ORDER: [u8; 32] = *b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe\
+        \xba\xae\xdc\xe6\xaf\x48\xa0\x3b\xbf\xd2\x5e\x8c\xd0\x36\x41\x41";
+
+    fn signer() -> OnchainSigner {
+        OnchainSigner::new(&[3; 32]).expect("a valid scalar")
+    }
+
+    /// s -> n - s and v flipped: the other signature of the same signer.
+    fn with_high_s(mut signature: [u8; SIGNATURE_LENGTH]) -> [u8; SIGNATURE_LENGTH] {
+        let mut borrow = 0_u16;
+        for index in (0..32).rev() {
+            let difference =
+                0x100 + u16::from(ORDER[index]) - u16::from(signature[32 + index]) - borrow;
+            signature[32 + index] = difference.to_le_bytes()[0];
+            borrow = u16::from(difference < 0x100);
+        }
+        signature[64] ^= 1;
+        signature
+    }
+
+    #[test]
+    fn the_signer_is_recovered_from_either_s() {
+        let signer = signer();
+        let signature = signer.sign(&[9; 32]).expect("a signature");
+        assert_eq!(
+            recover_address(&[9; 32], &signature),
+            Some(*signer.address())
+        );
+        assert!(signature[32] < 0x80, "low s");
+        let high = with_high_s(signature);
+        assert!(high[32] >= 0x7f, "high s");
+        assert_eq!(recover_address(&[9; 32], &high), Some(*signer.address()));
+    }
+
+    #[test]
+    fn what_ecrecover_refuses_has_no_signer() {
+        let signature = signer().sign(&[9; 32]).expect("a signature");
+        let changed = |range: std::ops::Range<usize>, bytes: &[u8]| {
+            let mut changed = signature;
+            changed[range].copy_from_slice(bytes);
+            recover_address(&[9; 32], &changed)
+        };
+        for v in [2, 3, 27, 28, 255] {
+            assert_eq!(changed(64..65, &[v]), None, "v = {v}");
+        }
+        assert_eq!(changed(0..32, &[0; 32]), None, "r = 0");
+        assert_eq!(changed(32..64, &[0; 32]), None, "s = 0");
+        assert_eq!(changed(0..32, &ORDER), None, "r = n");
+        assert_eq!(changed(32..64, &ORDER), None, "s = n");
+        assert_eq!(recover_address(&[9; 32], &signature[..64]), None);
+        assert_eq!(recover_address(&[9; 32], &[]), None);
+        assert_ne!(
+            changed(64..65, &[signature[64] ^ 1]),
+            Some(*signer().address())
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_have_a_signer_or_none(
+            digest: [u8; 32], start in prop::collection::vec(any::<u8>(), 64), v in 0_u8..3,
+        ) {
+            let signature = [start, vec![v]].concat();
+            prop_assert!(v < 2 || recover_address(&digest, &signature).is_none());
+        }
+    }
+
+    #[test]
+    fn zero_and_the_order_are_no_secret_keys() {
+        for secret in [[0; 32], ORDER, [0xff; 32]] {
+            assert!(matches!(
+                OnchainSigner::new(&secret),
+                Err(Error::SecretKey { .. })
+            ));
+        }
+    }
+}
