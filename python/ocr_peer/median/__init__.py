@@ -1,0 +1,1 @@
+"""The numerical-median reporting plugin: the deployed price feeds' own (libocr `reportingplugin/median`)."""

@@ -1,0 +1,76 @@
+"""Final reports: verified, echoed once, handed on (libocr `internal/ocr2/protocol/report_finalization.go`).
+
+A `Final` certifies itself, so it is accepted for any recent epoch, whoever sends it.
+"""
+
+from __future__ import annotations
+
+from ocr_peer.protocol.config import SECOND, CommitteeConfig, OracleId
+from ocr_peer.protocol.effects import Broadcast, Effect, Milestone, MilestoneKind, PeerFault
+from ocr_peer.protocol.messages import Final, FinalEcho
+from ocr_peer.protocol.plugin import Attestation, ReportingPlugin
+from ocr_peer.protocol.report import AttestedReport, ReportContext, RoundTag
+
+__all__ = ["Finalizer"]
+
+_WINDOW_TIME = 600 * SECOND
+
+
+class Finalizer:
+    """Turns the first valid `Final` or `FinalEcho` of a round into an attested report."""
+
+    def __init__(self, config: CommitteeConfig, attestation: Attestation, plugin: ReportingPlugin) -> None:
+        self._config = config
+        self._attestation = attestation
+        self._plugin = plugin
+        self._finalized: set[RoundTag] = set()
+        self._newest_index = 0
+        rounds = -(-_WINDOW_TIME // config.delta_round) if config.delta_round else 1000
+        self.window = max(10, min(1000, rounds))
+        """How many round indices behind the newest final report one is still taken."""
+
+    def on_final(self, sender: OracleId, final: Final, effects: list[Effect]) -> AttestedReport | None:
+        """The attested report, if this is the first valid certificate of its round."""
+        tag = RoundTag(final.epoch, final.round)
+        if not 1 <= final.round <= self._config.r_max:
+            effects.append(PeerFault(sender, f"final report of round {final.round}"))
+            return None
+        if tag in self._finalized or self._index(tag) <= self._newest_index - self.window:
+            return None
+        refusal = self._refusal(tag, final)
+        if refusal is not None:
+            effects.append(PeerFault(sender, f"final report refused: {refusal}"))
+            return None
+        self._remember(tag)
+        effects.append(Broadcast(FinalEcho(final)))
+        signers = tuple(int(signature.signer) for signature in final.signatures)
+        effects.append(
+            Milestone(MilestoneKind.FINALIZED, tag, (("signers", signers), ("sender", int(sender))))
+        )
+        context = ReportContext(self._config.config_digest, final.epoch, final.round, final.extra_hash)
+        return AttestedReport(context, final.report, final.signatures)
+
+    def _refusal(self, tag: RoundTag, final: Final) -> str | None:
+        if len(final.extra_hash) != 32:
+            return f"extra hash of {len(final.extra_hash)} bytes"
+        if len(final.report) > self._plugin.limits.report:
+            return f"report of {len(final.report)} bytes"
+        if len(final.signatures) != self._config.report_quorum:
+            return f"{len(final.signatures)} signatures instead of {self._config.report_quorum}"
+        if len({signature.signer for signature in final.signatures}) != len(final.signatures):
+            return "a signer twice"
+        signing_hash = self._attestation.signing_hash(tag, final.extra_hash, final.report)
+        for signature in final.signatures:
+            if not self._attestation.verify_report_signature(signing_hash, signature):
+                return f"invalid signature of oracle {signature.signer}"
+        return None
+
+    def _index(self, tag: RoundTag) -> int:
+        return self._config.r_max * tag.epoch + tag.round
+
+    def _remember(self, tag: RoundTag) -> None:
+        # Only verified certificates move the window: self-made ones of a far epoch cannot.
+        self._finalized.add(tag)
+        self._newest_index = max(self._newest_index, self._index(tag))
+        oldest = self._newest_index - self.window
+        self._finalized = {seen for seen in self._finalized if self._index(seen) > oldest}

@@ -1,0 +1,185 @@
+"""The life of a feed: one oracle instance per configuration, the old one gone before the new one starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+import trio
+
+from ocr_peer import crypto
+from ocr_peer.errors import InputError, OperatingError
+from ocr_peer.median.plugin import MedianPlugin
+from ocr_peer.protocol.attestation import CommitteeAttestation, committee_keys
+from ocr_peer.protocol.config import CommitteeConfig, ConfigDigest, OracleId, PrivateConfig
+from ocr_peer.protocol.oracle import Oracle
+from ocr_peer.runtime.clock import Clock
+from ocr_peer.runtime.driver import Driver, InstancePorts, MilestoneListener
+from ocr_peer.runtime.ports import Chain, ContractConfig, DataSource, Network, NetworkCommittee, Store
+from ocr_peer.wire.limits import max_message_bytes, relay_check
+
+__all__ = ["ConfigSource", "Feed", "Membership", "OwnKeys", "run_feed"]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeys:
+    """This node's keys in the form that an instance uses; public parts to find itself, signers to act."""
+
+    peer_id: str
+    offchain_public_key: bytes
+    onchain_address: bytes
+    transmit_account: str
+    offchain: crypto.OffchainSigner
+    onchain: crypto.OnchainSigner
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A checked configuration and this node's place in it."""
+
+    config: CommitteeConfig
+    private: PrivateConfig
+    own_id: OracleId
+
+
+class ConfigSource(Protocol):
+    """Where a feed's configurations come from."""
+
+    async def run(self, configs: trio.MemorySendChannel[ContractConfig]) -> None:
+        """Send every new configuration in force; failures are waited out, not raised."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One job, with everything that it needs of the world."""
+
+    name: str
+    contract: str
+    """Key of the contract in the store: chain id and address."""
+    keys: OwnKeys
+    read_membership: Callable[[ContractConfig], Membership]
+    """Decode and check a configuration; raises `InputError` if it is invalid or leaves this node out."""
+    configs: ConfigSource
+    chain: Chain
+    source: DataSource
+    network: Network
+    store: Store
+    on_milestone: Callable[[Membership], MilestoneListener]
+
+
+async def run_feed(feed: Feed) -> None:
+    """Follow the contract's configuration and run an oracle under each.
+
+    The stored configuration starts before the chain answers. The *first* configuration that this node
+    sees must be one that it can serve; later ones that it cannot leave it idle, watching.
+
+    Raises:
+        InputError: the first configuration is invalid, or does not list this node's keys.
+    """
+    log = _log.bind(feed=feed.name)
+    send_config, configs = trio.open_memory_channel[ContractConfig](1)
+    stored = await feed.store.load_config(feed.contract)
+    current: ConfigDigest | None = None
+    async with trio.open_nursery() as nursery:
+        running: _Running | None = None
+        if stored is not None:
+            membership = _membership_or_none(feed, stored, log)
+            if membership is not None:
+                running = _Running.start(nursery, feed, membership)
+                current = stored.config_digest
+        nursery.start_soon(feed.configs.run, send_config)
+        async for contract_config in configs:
+            if contract_config.config_digest == current:
+                continue
+            # The contract no longer takes the old configuration's reports.
+            if running is not None:
+                await running.stop()
+                running = None
+            if current is None and stored is None:
+                membership = feed.read_membership(contract_config)
+            else:
+                membership = _membership_or_none(feed, contract_config, log)
+            current = contract_config.config_digest
+            await feed.store.save_config(feed.contract, contract_config)
+            if membership is not None:
+                running = _Running.start(nursery, feed, membership)
+
+
+def _membership_or_none(
+    feed: Feed, contract_config: ContractConfig, log: structlog.typing.FilteringBoundLogger
+) -> Membership | None:
+    try:
+        return feed.read_membership(contract_config)
+    except InputError as error:
+        log.error(
+            "configuration refused, idle until the next",
+            config_digest=contract_config.config_digest.hex(),
+            reason=str(error),
+        )
+        return None
+
+
+@dataclass(slots=True)
+class _Running:
+    """An instance under way, and how to end it completely."""
+
+    scope: trio.CancelScope
+    ended: trio.Event
+
+    @classmethod
+    def start(cls, nursery: trio.Nursery, feed: Feed, membership: Membership) -> _Running:
+        running = cls(trio.CancelScope(), trio.Event())
+        nursery.start_soon(running._run, feed, membership)
+        return running
+
+    async def stop(self) -> None:
+        """Cancel the instance and wait until nothing of it is left."""
+        self.scope.cancel()
+        await self.ended.wait()
+
+    async def _run(self, feed: Feed, membership: Membership) -> None:
+        try:
+            with self.scope:
+                await _run_instance(feed, membership)
+        finally:
+            self.ended.set()
+
+
+async def _run_instance(feed: Feed, membership: Membership) -> None:
+    config, own_id = membership.config, membership.own_id
+    log = _log.bind(feed=feed.name, config_digest=config.config_digest.hex())
+    committee = committee_keys(config)
+    for oracle_id, kind in committee.weak_keys:
+        log.warning("weak off-chain key in the committee", oracle=oracle_id, kind=kind)
+    attestation = CommitteeAttestation(
+        config, committee, offchain=feed.keys.offchain, onchain=feed.keys.onchain
+    )
+    plugin = MedianPlugin(config, committee)
+    oracle = Oracle(config, membership.private, own_id, attestation=attestation, plugin=plugin)
+    participation = NetworkCommittee(
+        config_digest=config.config_digest,
+        own_id=own_id,
+        peer_ids=tuple(identity.peer_id for identity in config.oracles),
+        max_message_bytes=max_message_bytes(config.n, plugin.limits),
+        relay_check=relay_check(config, attestation, plugin.limits),
+    )
+    log.info("instance started", oracle=own_id, n=config.n, f=config.f)
+    async with feed.network.join(participation) as endpoint:
+        ports = InstancePorts(
+            endpoint=endpoint,
+            store=feed.store,
+            chain=feed.chain,
+            source=feed.source,
+            on_milestone=feed.on_milestone(membership),
+            echo_finals=not feed.network.relays_broadcasts,
+        )
+        try:
+            await Driver(oracle, plugin.limits, ports, Clock()).run()
+        except* OperatingError as errors:
+            # Mute, not dead: the node's other feeds go on, and restarting is the operator's decision.
+            log.critical("store failed, this oracle is mute", reason=str(errors.exceptions[0]))

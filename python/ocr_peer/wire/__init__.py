@@ -1,0 +1,1 @@
+"""Bytes between oracles: libocr's protobuf messages, read exactly as leniently as Go reads them."""
