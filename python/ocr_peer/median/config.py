@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ocr_peer import crypto
 from ocr_peer.errors import InputError
+from ocr_peer.protobuf import VARINT, varint_field
 from ocr_peer.protocol.config import Duration
 
 __all__ = [
@@ -19,7 +20,7 @@ __all__ = [
 
 INT192_MIN = -(2**191)
 INT192_MAX = 2**191 - 1
-_VARINT, _U64 = 0, 2**64 - 1
+_I64_MAX, _U64 = 2**63 - 1, 2**64 - 1
 
 
 def encode_int192(value: int) -> bytes:
@@ -57,12 +58,7 @@ class MedianOffchainConfig:
             self.alpha_accept_ppb,
             self.delta_c,
         )
-        encoded = bytearray()
-        for number, value in enumerate(fields, start=1):
-            if value:
-                encoded.append(number << 3)
-                encoded += _varint(value)
-        return bytes(encoded)
+        return b"".join(varint_field(number, value) for number, value in enumerate(fields, start=1))
 
     @classmethod
     def decode(cls, data: bytes) -> MedianOffchainConfig:
@@ -78,9 +74,12 @@ class MedianOffchainConfig:
             )
         last: dict[int, int] = {}
         for number, wire_type, value in fields:
-            if wire_type == _VARINT and isinstance(value, int):
+            if wire_type == VARINT and isinstance(value, int):
                 last[number] = value
         delta_c = last.get(5, 0)
+        if delta_c > _I64_MAX:
+            # Go's time.Duration is signed: so long a heartbeat counts as one long past.
+            delta_c -= _U64 + 1
         return cls(
             alpha_report_infinite=last.get(1, 0) != 0,
             alpha_report_ppb=last.get(2, 0),
@@ -122,13 +121,3 @@ class MedianLimits:
     def contain(self, value: int) -> bool:
         """Whether the aggregator would take `value`."""
         return self.minimum <= value <= self.maximum
-
-
-def _varint(value: int) -> bytes:
-    value &= _U64
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from ocr_peer import crypto
+from ocr_peer.protobuf import VARINT, bytes_field, varint_field
 from ocr_peer.protocol.config import OracleId
 from ocr_peer.protocol.messages import (
     Final,
@@ -27,7 +28,6 @@ from ocr_peer.protocol.report import AttributedObservation, AttributedSignature
 
 __all__ = ["Undecodable", "decode_message", "encode_message"]
 
-_VARINT, _LENGTH_DELIMITED = 0, 2
 _U32, _U8 = 0xFFFF_FFFF, 0xFF
 
 
@@ -95,30 +95,30 @@ def encode_message(message: Message) -> bytes:
     """Protobuf with ascending fields and zero values left out, as Go writes it."""
     match message:
         case NewEpoch(epoch):
-            return _field(2, _integer(1, epoch))
+            return bytes_field(2, varint_field(1, epoch))
         case ObserveReq(epoch, round_, query):
-            return _field(3, _integer(1, epoch) + _integer(2, round_) + _bytes(3, query))
+            return bytes_field(3, varint_field(1, epoch) + varint_field(2, round_) + _bytes(3, query))
         case Observe(epoch, round_, observation, signature):
             signed = _bytes(1, observation) + _bytes(2, signature)
-            return _field(4, _integer(1, epoch) + _integer(2, round_) + _field(3, signed))
+            return bytes_field(4, varint_field(1, epoch) + varint_field(2, round_) + bytes_field(3, signed))
         case ReportReq(epoch, round_, query, observations):
-            body = _integer(1, epoch) + _integer(2, round_) + _bytes(3, query)
+            body = varint_field(1, epoch) + varint_field(2, round_) + _bytes(3, query)
             body += b"".join(
-                _field(
+                bytes_field(
                     4,
-                    _field(1, _bytes(1, item.observation) + _bytes(2, item.signature))
-                    + _integer(2, item.observer),
+                    bytes_field(1, _bytes(1, item.observation) + _bytes(2, item.signature))
+                    + varint_field(2, item.observer),
                 )
                 for item in observations
             )
-            return _field(5, body)
+            return bytes_field(5, body)
         case Report(epoch, round_, skip, report, signature):
-            attested = _integer(3, int(skip)) + _bytes(4, report) + _bytes(5, signature)
-            return _field(6, _integer(1, epoch) + _integer(2, round_) + _field(3, attested))
+            attested = varint_field(3, int(skip)) + _bytes(4, report) + _bytes(5, signature)
+            return bytes_field(6, varint_field(1, epoch) + varint_field(2, round_) + bytes_field(3, attested))
         case Final():
-            return _field(7, _final_body(message))
+            return bytes_field(7, _final_body(message))
         case FinalEcho(final):
-            return _field(8, _field(1, _final_body(final)))
+            return bytes_field(8, bytes_field(1, _final_body(final)))
         case _:
             assert_never(message)
 
@@ -129,7 +129,7 @@ def _parse(schema: _Schema, data: bytes, into: _Parsed) -> bool:
         return False
     for number, wire_type, value in fields:
         if isinstance(value, int):
-            if wire_type == _VARINT and number in schema.varints:
+            if wire_type == VARINT and number in schema.varints:
                 into[number] = value
             continue
         if number in schema.byte_strings:
@@ -222,32 +222,15 @@ def _items(body: _Parsed, number: int) -> list[_Parsed]:
 def _final_body(final: Final) -> bytes:
     attested = _bytes(3, final.report)
     attested += b"".join(
-        _field(4, _bytes(1, item.signature) + _integer(2, item.signer)) for item in final.signatures
+        bytes_field(4, _bytes(1, item.signature) + varint_field(2, item.signer)) for item in final.signatures
     )
     return (
-        _integer(1, final.epoch)
-        + _integer(2, final.round)
+        varint_field(1, final.epoch)
+        + varint_field(2, final.round)
         + _bytes(4, final.extra_hash)
-        + _field(5, attested)
+        + bytes_field(5, attested)
     )
-
-
-def _integer(number: int, value: int) -> bytes:
-    return bytes((number << 3 | _VARINT,)) + _varint(value) if value else b""
 
 
 def _bytes(number: int, value: bytes) -> bytes:
-    return _field(number, value) if value else b""
-
-
-def _field(number: int, value: bytes) -> bytes:
-    return bytes((number << 3 | _LENGTH_DELIMITED,)) + _varint(len(value)) + value
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+    return bytes_field(number, value) if value else b""

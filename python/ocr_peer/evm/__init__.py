@@ -1,0 +1,1 @@
+"""The EVM chain: JSON-RPC, the aggregator contract, its configuration and this node's transactions."""

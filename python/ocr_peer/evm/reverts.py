@@ -1,0 +1,123 @@
+"""Why a contract refused a call, in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from ocr_peer.evm.abi import decode_values, selector
+from ocr_peer.evm.address import checksum_address
+from ocr_peer.evm.rpc_errors import RpcError, UnexpectedAnswer
+
+__all__ = ["Revert", "decode_revert", "is_stale_report", "revert_of"]
+
+_STALE_NAME, _STALE_REASON = "StaleReport", "stale report"
+_REVERT_CODE: Final = 3
+"""JSON-RPC error code of a reverted call on geth and those that follow it."""
+
+_PANICS: Final = {
+    0x01: "assertion failed",
+    0x11: "arithmetic overflow",
+    0x12: "division by zero",
+    0x21: "invalid enum value",
+    0x22: "corrupt storage string",
+    0x31: "pop of an empty array",
+    0x32: "index out of bounds",
+    0x41: "out of memory",
+    0x51: "call of an unset function",
+}
+"""Codes of `Panic(uint256)`, from the Solidity documentation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revert:
+    """A contract's refusal."""
+
+    name: str | None
+    """Name of the custom error, `None` for a refusal with words or without any."""
+    reason: str
+    """One line for people, such as `StaleReport(given: 769, latest: 770)` or `stale report`."""
+    data: bytes
+
+
+def revert_of(error: RpcError) -> Revert | None:
+    """The refusal inside an error of `eth_call` or `eth_estimateGas`; `None` if the call failed otherwise."""
+    data = _revert_data(error.data)
+    if data:
+        return decode_revert(data)
+    if error.code != _REVERT_CODE and "revert" not in error.message.lower():
+        return None
+    # Some nodes give only words: "execution reverted: stale report".
+    _, _, reason = error.message.partition(": ")
+    return Revert(None, _line(reason) or "no reason given", b"")
+
+
+def decode_revert(data: bytes) -> Revert:
+    """Words for revert data: `Error(string)`, `Panic(uint256)`, or a custom error of the aggregator. Never raises."""
+    if not data:
+        return Revert(None, "no reason given", data)
+    kind, arguments = data[:4], data[4:]
+    try:
+        if kind == selector("Error", ("string",)):
+            return Revert(None, _line(decode_values(("string",), arguments, "a reason")[0]), data)
+        if kind == selector("Panic", ("uint256",)):
+            code = decode_values(("uint256",), arguments, "a panic code")[0]
+            return Revert(None, f"panic: {_PANICS.get(code, hex(code))}", data)
+        custom = _custom_errors().get(kind)
+        if custom is not None:
+            values = decode_values([argument["type"] for argument in custom["inputs"]], arguments, "an error")
+            shown = (
+                f"{argument['name']}: {_shown(value)}"
+                for argument, value in zip(custom["inputs"], values, strict=True)
+            )
+            return Revert(custom["name"], _line(f"{custom['name']}({', '.join(shown)})"), data)
+    except UnexpectedAnswer:
+        pass
+    return Revert(None, f"unknown error 0x{data[:68].hex()}", data)
+
+
+def is_stale_report(revert: Revert) -> bool:
+    """Whether a report at least as new is on chain already, which means that another oracle was first.
+
+    The deployed OCR2 aggregators say it in words, the aggregator of this project with a custom error.
+    """
+    return revert.name == _STALE_NAME or (revert.name is None and revert.reason == _STALE_REASON)
+
+
+def _revert_data(value: object) -> bytes:
+    """Revert data out of the `data` member of an error, which some nodes wrap in objects or in words."""
+    for _ in range(3):
+        if isinstance(value, dict):
+            value = value.get("data", value.get("result"))
+    if not isinstance(value, str):
+        return b""
+    try:
+        return bytes.fromhex(value.removeprefix("Reverted ").removeprefix("0x"))
+    except ValueError:
+        return b""
+
+
+def _shown(value: object) -> str:
+    if not isinstance(value, bytes):
+        return str(value)
+    return checksum_address(value) if len(value) == 20 else "0x" + value.hex()
+
+
+def _line(text: str, limit: int = 240) -> str:
+    """A contract may say anything: keep it to one line of bounded length."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+@cache
+def _custom_errors() -> Mapping[bytes, dict[str, Any]]:
+    artifact = json.loads(files("ocr_peer.evm").joinpath("artifacts", "Aggregator.json").read_bytes())
+    return {
+        selector(entry["name"], [argument["type"] for argument in entry["inputs"]]): entry
+        for entry in artifact["abi"]
+        if entry["type"] == "error"
+    }

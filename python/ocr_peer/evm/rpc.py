@@ -1,0 +1,283 @@
+"""JSON-RPC 2.0 over HTTP, on trio. Every answer is bounded in time and in size, and checked before use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
+from itertools import accumulate, count
+from types import TracebackType
+from typing import Final, Self, TypeVar, cast
+from urllib.parse import urlsplit
+
+import httpx
+import structlog
+import trio
+
+from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, UnexpectedAnswer
+
+__all__ = ["Call", "RpcClient", "redacted"]
+
+_T = TypeVar("_T")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+Call = tuple[str, Sequence[object]]
+"""Method and parameters."""
+
+_MAX_BATCH: Final = 50
+"""Public endpoints refuse more than some dozens at once."""
+
+_BACKOFF_S: Final = (0.2, 0.8)
+"""Pauses before the second and the third attempt of a read."""
+
+_PASSING_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""HTTP statuses that say nothing about the request itself."""
+
+_READS: Final = (
+    "eth_get",
+    "eth_call",
+    "eth_block",
+    "eth_chain",
+    "eth_estimate",
+    "eth_fee",
+    "eth_gas",
+    "eth_max",
+    "net_",
+)
+"""How the methods begin that may be repeated freely."""
+
+_MAX_DEPTH: Final = 64
+"""A receipt in a batch nests four deep."""
+_STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _STEP)
+
+_JSON_HEADERS: Final = {
+    "content-type": "application/json",
+    "accept": "application/json",
+    "accept-encoding": "identity",
+}
+"""Uncompressed, so that the bound on an answer's size is a bound on what is read."""
+
+
+class RpcClient:
+    """One endpoint. Calls may run concurrently.
+
+    Args:
+        url: `http://` or `https://`; user and password may stand in it.
+        timeout_s: most seconds that one attempt may take, connecting and reading included.
+        max_response_bytes: longer answers are refused.
+        client: the HTTP client to use; it stays the caller's to close. `None` makes one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = 10.0,
+        max_response_bytes: int = 16 * 1024 * 1024,
+        client: httpx.AsyncClient | None = None,
+    ) -> None:
+        self.shown_url = redacted(url)
+        self._url = url
+        self._timeout_s = timeout_s
+        self._max_response_bytes = max_response_bytes
+        self._own_client = client is None
+        # Its own timeouts count per read; `_post` bounds the whole exchange.
+        self._client = client or httpx.AsyncClient(
+            timeout=timeout_s, limits=httpx.Limits(keepalive_expiry=60.0)
+        )
+        self._ids = count(1)
+        self._takes_batches = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._own_client:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+                await self._client.aclose()
+
+    async def call(self, method: str, params: Sequence[object] = ()) -> object:
+        """The method's result; reads are attempted up to three times.
+
+        Raises:
+            RpcError: the endpoint's own error.
+            RpcUnavailable: no usable answer.
+            UnexpectedAnswer: not JSON-RPC.
+        """
+
+        async def once() -> object:
+            request = self._request(method, params)
+            outcome = self._outcome(await self._post(request), request["id"])
+            if isinstance(outcome, RpcError):
+                raise outcome
+            return outcome
+
+        return await _repeated(once, repeatable=_is_read(method))
+
+    async def batch(self, calls: Sequence[Call]) -> list[object | RpcError]:
+        """Several calls in one exchange, or in one for every fifty.
+
+        An endpoint that takes no batches gets the calls one by one.
+
+        Returns:
+            For each call its result or the endpoint's error, in the order of `calls`.
+
+        Raises:
+            RpcUnavailable: no usable answer.
+            UnexpectedAnswer: not JSON-RPC, or an answer is missing.
+        """
+        outcomes: list[object | RpcError] = []
+        for start in range(0, len(calls), _MAX_BATCH):
+            outcomes.extend(await self._exchange(calls[start : start + _MAX_BATCH]))
+        return outcomes
+
+    async def _exchange(self, calls: Sequence[Call]) -> list[object | RpcError]:
+        if self._takes_batches:
+            repeatable = all(_is_read(method) for method, _ in calls)
+            outcomes = await _repeated(lambda: self._batch_once(calls), repeatable=repeatable)
+            if outcomes is not None:
+                return outcomes
+            self._takes_batches = False
+            _log.info("rpc.no_batches", url=self.shown_url)
+        return [await self._call_or_error(method, params) for method, params in calls]
+
+    async def _batch_once(self, calls: Sequence[Call]) -> list[object | RpcError] | None:
+        requests = [self._request(method, params) for method, params in calls]
+        answer = await self._post(requests)
+        if not isinstance(answer, list):
+            return None  # one error for everything: the batch itself is what the endpoint refuses
+        by_id = {
+            item["id"]: item for item in answer if isinstance(item, dict) and isinstance(item.get("id"), int)
+        }
+        missing = [request["method"] for request in requests if request["id"] not in by_id]
+        if missing:
+            raise UnexpectedAnswer(f"the answer to {missing[0]}", None)
+        return [self._outcome(by_id[request["id"]], request["id"]) for request in requests]
+
+    async def _call_or_error(self, method: str, params: Sequence[object]) -> object | RpcError:
+        try:
+            return await self.call(method, params)
+        except RpcError as error:
+            return error
+
+    def _request(self, method: str, params: Sequence[object]) -> dict[str, object]:
+        return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
+
+    def _outcome(self, answer: object, request_id: object) -> object | RpcError:
+        if not isinstance(answer, dict):
+            raise UnexpectedAnswer("a JSON-RPC response", answer)
+        error = answer.get("error")
+        if isinstance(error, dict):
+            code, message = error.get("code"), error.get("message")
+            return RpcError(
+                code if isinstance(code, int) else 0,
+                message if isinstance(message, str) else "(no message)",
+                error.get("data"),
+            )
+        if error is not None or "result" not in answer or answer.get("id") != request_id:
+            raise UnexpectedAnswer(f"a JSON-RPC response to request {request_id}", answer)
+        result: object = answer["result"]
+        return result
+
+    async def _post(self, payload: object) -> object:
+        try:
+            with trio.fail_after(self._timeout_s):
+                request = self._client.build_request(
+                    "POST", self._url, content=json.dumps(payload), headers=_JSON_HEADERS
+                )
+                response = await self._client.send(request, stream=True)
+                try:
+                    body = await self._read(response)
+                finally:
+                    await response.aclose()
+        except trio.TooSlowError:
+            raise RpcUnavailable(self.shown_url, f"no answer within {self._timeout_s:g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise RpcUnavailable(self.shown_url, self._reason(error)) from None
+        return self._parsed(response.status_code, body)
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        body = bytearray()
+        # An iterator left half way would be closed whenever the collector comes by, outside of this task.
+        async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_bytes())) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > self._max_response_bytes:
+                    problem = f"the answer is longer than {self._max_response_bytes} bytes"
+                    raise RpcUnavailable(self.shown_url, problem, retry=False)
+        return bytes(body)
+
+    def _parsed(self, status: int, body: bytes) -> object:
+        answer: object = None
+        if _depth(body) <= _MAX_DEPTH:
+            with suppress(ValueError):
+                answer = json.loads(body)
+        # Many nodes send JSON-RPC errors under a 4xx or 5xx; anything else under one is a proxy speaking.
+        if status == httpx.codes.TOO_MANY_REQUESTS or (
+            status >= httpx.codes.MULTIPLE_CHOICES and not _is_error(answer)
+        ):
+            raise RpcUnavailable(self.shown_url, f"HTTP status {status}", retry=status in _PASSING_STATUS)
+        if answer is None:
+            raise RpcUnavailable(self.shown_url, "the answer is not JSON", retry=False)
+        return answer
+
+    def _reason(self, error: Exception) -> str:
+        text = " ".join(str(error).split()).replace(self._url, self.shown_url)
+        return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def redacted(url: str) -> str:
+    """The URL without what is secret in it: user, password, query, and path parts that look like API keys."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "(unreadable URL)"
+    host = f"[{host}]" if ":" in host else host
+    path = "/".join("…" if len(part) >= 16 else part for part in parts.path.split("/"))
+    return "".join(
+        [
+            f"{parts.scheme}:" if parts.scheme else "",
+            "//" if parts.netloc else "",
+            "…@" if "@" in parts.netloc else "",
+            host,
+            "" if port is None else f":{port}",
+            path,
+            "?…" if parts.query else "",
+        ]
+    )
+
+
+async def _repeated(attempt: Callable[[], Awaitable[_T]], *, repeatable: bool) -> _T:
+    for pause in _BACKOFF_S if repeatable else ():
+        try:
+            return await attempt()
+        except RpcUnavailable as unavailable:
+            if not unavailable.retry:
+                raise
+        await trio.sleep(pause)
+    return await attempt()
+
+
+def _depth(body: bytes) -> int:
+    """How deep the JSON nests, at most: brackets inside strings count as well.
+
+    Python's parser recurses on the C stack, and what protects that is a process-wide limit which any
+    import may raise.
+    """
+    return max(accumulate(_STEP[bracket] for bracket in body.translate(None, _NO_BRACKETS)), default=0)
+
+
+def _is_read(method: str) -> bool:
+    return method.startswith(_READS)
+
+
+def _is_error(answer: object) -> bool:
+    return isinstance(answer, dict) and isinstance(answer.get("error"), dict)

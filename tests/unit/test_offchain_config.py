@@ -1,0 +1,145 @@
+"""Which blobs the decoder takes, field by field as Go does, and what no committee may run with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ocr_peer.errors import InputError
+from ocr_peer.evm.committee import build_offchain_config, committee_config, private_config
+from ocr_peer.protocol.config import ConfigDigest, Duration, OracleId
+from ocr_peer.runtime.ports import ContractConfig
+from ocr_peer.wire.offchain_config import (
+    MAX_OFFCHAIN_CONFIG_BYTES,
+    OffchainConfig,
+    decode_offchain_config,
+    encode_offchain_config,
+)
+from tests.unit.test_evm_feed import PARAMETERS, members, seed, transmitters
+
+
+def built(**changes: Any) -> OffchainConfig:
+    return build_offchain_config(
+        replace(PARAMETERS, **changes),
+        members(),
+        shared_secret=b"s" * 16,
+        ephemeral_secret=seed("ephemeral", 0),
+    )
+
+
+def published(**changes: Any) -> ContractConfig:
+    config = ContractConfig(
+        config_digest=ConfigDigest(bytes(32)),
+        config_count=1,
+        signers=tuple(member.identity.onchain_signing_address for member in members()),
+        transmitters=transmitters(),
+        f=1,
+        onchain_config=b"",
+        offchain_config_version=2,
+        offchain_config=b"",
+        block_number=1,
+    )
+    return replace(config, **changes)
+
+
+BLOB = encode_offchain_config(built())
+SECRET = BLOB[BLOB.index(b"\x82\x01") :]
+"""Field 16 and what follows."""
+
+
+@pytest.mark.parametrize(
+    ("extra", "name", "value"),
+    [
+        (b"\x30\x85\x02", "r_max", 5),  # 261: the lowest byte
+        (b"\x30\x81\x80\x80\x80\x10", "r_max", 1),  # bits above 32 are cut off first
+        (b"\x30\x87\x00", "r_max", 7),  # more bytes than needed
+        (b"\x35\x07\x00\x00\x00", "r_max", 10),  # fixed32 is another type, so another field
+        (b"\x38\x05", "stage_sizes", (1, 1, 2, 5)),  # not packed
+        (b"\x3a\x02\x05\x06", "stage_sizes", (1, 1, 2, 5, 6)),  # packed, a second time
+        (b"\x3a\x00", "stage_sizes", (1, 1, 2)),
+        (b"\x3a\x06\x81\x80\x80\x80\x80\x20", "stage_sizes", (1, 1, 2, 1)),
+        (b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "delta_progress", -1),
+        (b"\x0a\x01x", "delta_progress", PARAMETERS.delta_progress),
+        (b"\x52\x00", "reporting_plugin_config", b""),
+        (b"\x88\x01\x00", "max_duration_initialization", 0),
+        (b"\xa3\x06\xa4\x06", "r_max", 10),  # a group of an unknown field
+    ],
+)
+def test_leniency(extra: bytes, name: str, value: object) -> None:
+    assert getattr(decode_offchain_config(BLOB + extra).parameters, name) == value
+
+
+@pytest.mark.parametrize(
+    ("blob", "problem"),
+    [
+        (b"", "Diffie-Hellman point has 0 bytes"),
+        (BLOB[:-1], "not protobuf"),
+        (BLOB + b"\x00", "not protobuf"),
+        (BLOB + b"\x42\x01x", "offchain public key 4 has 1 bytes instead of 32"),
+        (BLOB + b"\x4a\x01\xff", "peer id 4 is not UTF-8"),
+        (BLOB + b"\x3a\x01\x80", "the stage sizes are no list of numbers"),
+        (BLOB + b"\x3a\x0b" + b"\x80" * 10 + b"\x01", "the stage sizes are no list of numbers"),
+        (BLOB + b"\x3a\x0a" + b"\xff" * 9 + b"\x02", "the stage sizes are no list of numbers"),
+        (BLOB + b"\x82\x01\x02\x0a\x00", "Diffie-Hellman point has 0 bytes"),
+        (BLOB + b"\x82\x01\x02\x12\x00", "shared secret hash has 0 bytes"),
+        (BLOB + b"\x82\x01\x03\x1a\x01x", "shared secret encryption 4 has 1 bytes"),
+        (BLOB + b"\x82\x01\x01\x1a", "not protobuf"),
+        (bytes(MAX_OFFCHAIN_CONFIG_BYTES + 1), "bytes, more than 2000000"),
+    ],
+)
+def test_malformed_blobs_are_refused_by_name(blob: bytes, problem: str) -> None:
+    with pytest.raises(InputError, match="offchainConfig") as caught:
+        decode_offchain_config(blob)
+    assert problem in str(caught.value)
+
+
+def test_a_blob_of_many_small_parts_is_read_in_linear_time() -> None:
+    parts = b"\x82\x01\x12\x1a\x10" + b"e" * 16
+    config = decode_offchain_config(BLOB + parts * 90_000)
+    assert len(config.shared_secret.encryptions) == 90_004
+
+
+@pytest.mark.parametrize(
+    ("contract", "offchain", "field"),
+    [
+        ({"offchain_config_version": 3}, {}, "offchainConfigVersion"),
+        ({"transmitters": ()}, {}, "transmitters"),
+        ({"f": 2}, {}, "f"),
+        ({"transmitters": (transmitters()[0],) * 4}, {}, "transmitters[1]"),
+        ({}, {"max_duration_query": Duration(-1)}, "max_duration_query"),
+        ({}, {"delta_progress": Duration(1)}, "delta_progress"),
+        ({}, {"r_max": 255}, "r_max"),
+        ({}, {"stage_sizes": (32,)}, "s[0]"),
+    ],
+)
+def test_no_committee_runs_with(contract: dict[str, Any], offchain: dict[str, Any], field: str) -> None:
+    with pytest.raises(InputError) as caught:
+        committee_config(published(**contract), built(**offchain))
+    assert caught.value.field == field
+
+
+def test_lists_of_different_lengths_are_refused() -> None:
+    offchain = built()
+    for name in ("offchain_public_keys", "peer_ids"):
+        with pytest.raises(InputError, match="3 entries: there are 4 signers"):
+            committee_config(published(), replace(offchain, **{name: getattr(offchain, name)[:3]}))
+
+
+def test_a_secret_for_somebody_else_is_no_secret() -> None:
+    def decrypt(point: bytes, digest: bytes, encryption: bytes) -> bytes:
+        raise ValueError("the hash differs")
+
+    with pytest.raises(InputError, match=r"sharedSecretEncryptions\[2\].*the hash differs"):
+        private_config(built(), OracleId(2), decrypt)
+    with pytest.raises(InputError, match="none for oracle 4"):
+        private_config(built(), OracleId(4), decrypt)
+
+
+def test_a_key_that_is_no_key_is_refused_when_configuring() -> None:
+    broken = [replace(members()[0], config_encryption_public_key=bytes(32)), *members()[1:]]
+    with pytest.raises(InputError, match="configEncryptionPublicKeys"):
+        build_offchain_config(
+            PARAMETERS, broken, shared_secret=bytes(16), ephemeral_secret=seed("ephemeral", 0)
+        )
