@@ -1,0 +1,105 @@
+"""`ocr-peer keys`: what of this node's keys others need to know."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ocr_peer.keystore import PublicIdentity
+    from ocr_peer.settings import KeystoreSettings
+
+__all__ = ["command", "identity_lines", "identity_object"]
+
+_config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("node.toml"),
+    show_default=True,
+    help="The node's configuration.",
+)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("keys")
+def command() -> None:
+    """Show the public parts of this node's keys. Secrets are never shown."""
+
+
+@command.command("show")
+@_config_option
+@_json_option
+@click.option("--verify", is_flag=True, help="Decrypt the keys and check that the public parts are theirs.")
+def show(config: Path, as_json: bool, verify: bool) -> None:
+    """Show what a committee's configuration has to list.
+
+    This reads the key files only and needs no password, unless --verify is given.
+    """
+    from ocr_peer.keystore import load_keyring, public_identity, read_password, read_public_identity
+
+    keystore = _keystore(config)
+    if verify:
+        password = read_password(keystore.password_file)
+        identity = public_identity(load_keyring(keystore.directory, password))
+    else:
+        identity = read_public_identity(keystore.directory)
+    if as_json:
+        click.echo(json.dumps(identity_object(identity), indent=2))
+    else:
+        for line in identity_lines(identity):
+            click.echo(line)
+
+
+@command.command("list")
+@_config_option
+@_json_option
+def list_files(config: Path, as_json: bool) -> None:
+    """List the key files with the public part that each states."""
+    from ocr_peer.keystore import list_key_files
+
+    rows = [
+        {"file": str(file.path), "type": file.type, "public": f"0x{file.public_part.hex()}"}
+        for file in list_key_files(_keystore(config).directory)
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        for row in rows:
+            click.echo(f"{row['file']}  {row['type']}  {row['public']}")
+
+
+def identity_object(identity: PublicIdentity) -> dict[str, str]:
+    """The public identity as JSON: keys in hex, addresses checksummed."""
+    from ocr_peer.evm.address import checksum_address
+
+    return {
+        "peer_id": identity.peer_id,
+        "offchain_public_key": f"0x{identity.offchain_public_key.hex()}",
+        "config_encryption_public_key": f"0x{identity.config_encryption_public_key.hex()}",
+        "onchain_signing_address": checksum_address(identity.onchain_signing_address),
+        "transmitter_address": checksum_address(identity.transmitter_address),
+        "ocr_key_bundle_id": identity.ocr_key_bundle_id,
+    }
+
+
+def identity_lines(identity: PublicIdentity) -> list[str]:
+    """The public identity for people, one part a line."""
+    names = {
+        "peer_id": "peer id",
+        "offchain_public_key": "off-chain public key",
+        "config_encryption_public_key": "config encryption public key",
+        "onchain_signing_address": "on-chain signing address",
+        "transmitter_address": "transmitter address",
+        "ocr_key_bundle_id": "OCR key bundle id",
+    }
+    width = max(map(len, names.values()))
+    return [f"{names[key]:{width}}  {value}" for key, value in identity_object(identity).items()]
+
+
+def _keystore(config: Path) -> KeystoreSettings:
+    from ocr_peer.settings import load_settings
+
+    return load_settings(config).keystore

@@ -1,0 +1,34 @@
+"""What an operator configures: `node.toml` and environment variables, as frozen dataclasses.
+
+A name in CamelCase means what it means in a Chainlink node's `config.toml`; a name in snake_case is this
+program's own. Nothing is guessed: an unknown option is an error that names the nearest known one. Every
+option is described in `docs/node.md`.
+"""
+
+from __future__ import annotations
+
+from ocr_peer.settings.load import load_settings
+from ocr_peer.settings.render import render_node_toml
+from ocr_peer.settings.schema import (
+    ChainSettings,
+    GasEstimatorSettings,
+    KeystoreSettings,
+    LogSettings,
+    P2PSettings,
+    P2PV2Settings,
+    RpcNodeSettings,
+    Settings,
+)
+
+__all__ = [
+    "ChainSettings",
+    "GasEstimatorSettings",
+    "KeystoreSettings",
+    "LogSettings",
+    "P2PSettings",
+    "P2PV2Settings",
+    "RpcNodeSettings",
+    "Settings",
+    "load_settings",
+    "render_node_toml",
+]

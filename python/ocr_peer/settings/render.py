@@ -1,0 +1,102 @@
+"""Writes `node.toml` with a comment for each table, so that a new operator need not look options up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from ocr_peer.settings.schema import ChainSettings, Settings
+from ocr_peer.settings.values import show_duration, show_wei
+
+__all__ = ["render_node_toml"]
+
+
+def render_node_toml(settings: Settings, folder: Path | None = None) -> str:
+    """The text of a `node.toml` that loads back to the same settings.
+
+    Args:
+        settings: what to write; every option is written, defaults included.
+        folder: where the file will lie. Paths below it are written relative to it, so that the folder can
+            be moved; `None` writes every path as it is.
+    """
+    blocks = [
+        _block(
+            "# Every option is described in docs/node.md. Relative paths are taken from this file's folder.",
+            f"data_dir = {_path(settings.data_dir, folder)}",
+            f"jobs = {_array(_path(job, folder) for job in settings.jobs)}",
+        ),
+        _block(
+            "[Log]",
+            f"Level = {_string(settings.log.level)}",
+            f"JSONConsole = {str(settings.log.json_console).lower()}",
+        ),
+        _keystore(settings, folder),
+        _network(settings),
+        *(_chain(chain) for chain in settings.evm),
+    ]
+    return "\n".join(blocks)
+
+
+def _keystore(settings: Settings, folder: Path | None) -> str:
+    keystore = settings.keystore
+    password = (
+        [] if keystore.password_file is None else [f"password_file = {_path(keystore.password_file, folder)}"]
+    )
+    return _block(
+        "# The password may also come from the variable OCR_PEER_KEYSTORE_PASSWORD, which takes precedence.",
+        "[keystore]",
+        f"directory = {_path(keystore.directory, folder)}",
+        *password,
+        f"kdf = {_string(keystore.kdf)}",
+    )
+
+
+def _network(settings: Settings) -> str:
+    network = settings.p2p.v2
+    return _block(
+        "# AnnounceAddresses: where others reach this node; needed behind NAT and in containers.",
+        "# DefaultBootstrappers: who introduces this node to its committee, as 12D3KooW…@host:port.",
+        "[P2P.V2]",
+        f"ListenAddresses = {_array(map(_string, network.listen_addresses))}",
+        f"AnnounceAddresses = {_array(map(_string, network.announce_addresses))}",
+        f"DefaultBootstrappers = {_array(map(_string, network.default_bootstrappers))}",
+        f"DeltaDial = {_string(show_duration(network.delta_dial))}",
+        f"DeltaReconcile = {_string(show_duration(network.delta_reconcile))}",
+    )
+
+
+def _chain(chain: ChainSettings) -> str:
+    lines = ["[[EVM]]", f"ChainID = {_string(str(chain.chain_id))}"]
+    for node in chain.nodes:
+        lines += ["", "[[EVM.Nodes]]", f"Name = {_string(node.name)}", f"HTTPURL = {_string(node.http_url)}"]
+    gas = chain.gas_estimator
+    lines += [
+        "",
+        "[EVM.GasEstimator]",
+        f"PriceMax = {_string(show_wei(gas.price_max))}",
+        f"TipCapDefault = {_string(show_wei(gas.tip_cap_default))}",
+        f"BumpThreshold = {gas.bump_threshold}",
+        f"BumpPercent = {gas.bump_percent}",
+    ]
+    return _block(*lines)
+
+
+def _block(*lines: str) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _array(items: Iterable[str]) -> str:
+    return f"[{', '.join(items)}]"
+
+
+def _path(path: Path, folder: Path | None) -> str:
+    shown = path
+    if folder is not None and path.is_relative_to(folder):
+        shown = path.relative_to(folder)
+    return _string(str(shown))
+
+
+def _string(text: str) -> str:
+    # JSON's escapes are TOML's, but TOML wants DEL escaped, too.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

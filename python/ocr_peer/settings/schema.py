@@ -1,0 +1,218 @@
+"""The options of `node.toml`: names, types, defaults and the rules that a single value must keep.
+
+pydantic reads TOML values into these frozen dataclasses. Scalars are strict (no `"3"` for `3`); an array
+becomes a tuple. Relative paths are made absolute against the folder that the validation context names.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from ocr_peer.protocol.config import SECOND, Duration
+from ocr_peer.settings.values import (
+    ValueSyntaxError,
+    read_bootstrapper,
+    read_duration,
+    read_listen_address,
+    read_url,
+    read_wei,
+)
+
+__all__ = [
+    "ChainSettings",
+    "GasEstimatorSettings",
+    "KeystoreSettings",
+    "LogSettings",
+    "P2PSettings",
+    "P2PV2Settings",
+    "RpcNodeSettings",
+    "Settings",
+]
+
+_TABLE = ConfigDict(extra="forbid")
+_GWEI = 10**9
+_DIAL = Duration(15 * SECOND)
+_RECONCILE = Duration(60 * SECOND)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "not a string")
+    return value
+
+
+def _path(value: object, info: ValidationInfo) -> Path:
+    text = str(value) if isinstance(value, Path) else _text(value)
+    if not text or "\0" in text:
+        raise ValueSyntaxError("not a path", "name a file or a folder")
+    context = info.context or {}
+    return Path(os.path.normpath(Path(context.get("folder", ".")) / Path(text).expanduser()))
+
+
+def _chain_id(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise PydanticCustomError("chain_id_type", "not a chain id")
+    text = str(value)
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**63:
+        raise ValueSyntaxError("not a chain id", 'write a positive whole number, such as "1337"')
+    return int(text)
+
+
+def _distinct(values: tuple[Path, ...]) -> tuple[Path, ...]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise ValueSyntaxError(f"{value} occurs twice", "keep one of the two")
+    return values
+
+
+_Text = Annotated[str, Strict()]
+_FilePath = Annotated[Path, BeforeValidator(_path)]
+_Flag = Annotated[bool, Strict()]
+_Interval = Annotated[Duration, BeforeValidator(lambda value: read_duration(_text(value)))]
+_Wei = Annotated[int, BeforeValidator(lambda value: read_wei(_text(value)))]
+_HttpUrl = Annotated[str, BeforeValidator(lambda value: read_url(_text(value), ("http", "https")))]
+_Listen = Annotated[str, BeforeValidator(lambda value: read_listen_address(_text(value), bindable=True))]
+_Announce = Annotated[str, BeforeValidator(lambda value: read_listen_address(_text(value), bindable=False))]
+_Bootstrapper = Annotated[str, BeforeValidator(lambda value: read_bootstrapper(_text(value)))]
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """`[Log]`: what is written to standard error."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _TABLE
+
+    level: Annotated[Literal["debug", "info", "warn", "error"], Field(alias="Level")] = "info"
+    json_console: Annotated[_Flag, Field(alias="JSONConsole")] = False
+    """One JSON object per line instead of text for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeystoreSettings:
+    """`[keystore]`: where the encrypted keys lie. Paths are absolute once loaded."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _TABLE
+
+    directory: Annotated[_FilePath, Field(validate_default=True)] = Path("keys")
+    password_file: _FilePath | None = None
+    """`None`: the password comes from the environment."""
+    kdf: Literal["standard", "light"] = "standard"
+    """How costly it is to guess the password of *newly created* keys; `light` is for tests and demos."""
+
+
+@dataclass(frozen=True, slots=True)
+class P2PV2Settings:
+    """`[P2P.V2]`: addresses of this node and of those that introduce it. All are TCP multiaddresses."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _TABLE
+
+    listen_addresses: Annotated[tuple[_Listen, ...], Field(alias="ListenAddresses")] = (
+        "/ip4/0.0.0.0/tcp/6690",
+    )
+    announce_addresses: Annotated[tuple[_Announce, ...], Field(alias="AnnounceAddresses")] = ()
+    """Where others reach this node; empty: the addresses it listens on."""
+    default_bootstrappers: Annotated[tuple[_Bootstrapper, ...], Field(alias="DefaultBootstrappers")] = ()
+    """Each ends in `/p2p/<peer id>`. For jobs that name none of their own."""
+    delta_dial: Annotated[_Interval, Field(alias="DeltaDial")] = _DIAL
+    """Least time between two attempts to dial one peer."""
+    delta_reconcile: Annotated[_Interval, Field(alias="DeltaReconcile")] = _RECONCILE
+    """Time between two exchanges of addresses with one peer."""
+
+
+@dataclass(frozen=True, slots=True)
+class P2PSettings:
+    """`[P2P]`; kept for its name only."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _TABLE
+
+    v2: Annotated[P2PV2Settings, Field(alias="V2")] = field(default_factory=P2PV2Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class RpcNodeSettings:
+    """`[[EVM.Nodes]]`: one JSON-RPC endpoint. URLs may hold access keys: they stay out of `repr`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _TABLE
+
+    name: Annotated[_Text, Field(alias="Name")]
+    http_url: Annotated[_HttpUrl, Field(alias="HTTPURL")] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GasEstimatorSettings:
+    """`[EVM.GasEstimator]`: what a transmission may cost."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _TABLE
+
+    price_max: Annotated[_Wei, Field(alias="PriceMax")] = 500 * _GWEI
+    """Wei per gas, base fee included; never exceeded."""
+    tip_cap_default: Annotated[_Wei, Field(alias="TipCapDefault")] = _GWEI
+    """Wei per gas offered to the block's proposer at first."""
+    bump_threshold: Annotated[int, Strict(), Field(alias="BumpThreshold", ge=1, le=10_000)] = 3
+    """Blocks without inclusion before a transaction is sent again at a higher price."""
+    bump_percent: Annotated[int, Strict(), Field(alias="BumpPercent", ge=10, le=1_000)] = 20
+    """By how much; nodes of the chain refuse a replacement that offers less than 10 % more."""
+
+
+def _priced(gas: GasEstimatorSettings) -> GasEstimatorSettings:
+    if gas.tip_cap_default > gas.price_max:
+        raise ValueSyntaxError("TipCapDefault is above PriceMax", "lower TipCapDefault or raise PriceMax")
+    return gas
+
+
+def _named(nodes: tuple[RpcNodeSettings, ...]) -> tuple[RpcNodeSettings, ...]:
+    if not nodes:
+        raise ValueSyntaxError("no endpoint", "add an [[EVM.Nodes]] table")
+    names = [node.name for node in nodes]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueSyntaxError(f'two endpoints are named "{name}"', "give each its own Name")
+    return nodes
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSettings:
+    """`[[EVM]]`: one chain."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _TABLE
+
+    chain_id: Annotated[int, BeforeValidator(_chain_id), Field(alias="ChainID")]
+    nodes: Annotated[tuple[RpcNodeSettings, ...], AfterValidator(_named), Field(alias="Nodes")]
+    """In order of preference; at least one."""
+    gas_estimator: Annotated[GasEstimatorSettings, AfterValidator(_priced), Field(alias="GasEstimator")] = (
+        field(default_factory=GasEstimatorSettings)
+    )
+
+
+def _separate(chains: tuple[ChainSettings, ...]) -> tuple[ChainSettings, ...]:
+    ids = [chain.chain_id for chain in chains]
+    for chain_id in ids:
+        if ids.count(chain_id) > 1:
+            raise ValueSyntaxError(f"two tables for chain {chain_id}", "merge them into one [[EVM]] table")
+    return chains
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of `node.toml`. Paths are absolute once loaded."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _TABLE
+
+    data_dir: Annotated[_FilePath, Field(validate_default=True)] = Path("data")
+    """Folder of the store; one process at a time."""
+    jobs: Annotated[tuple[_FilePath, ...], AfterValidator(_distinct)] = ()
+    """Job files that the node runs."""
+    log: Annotated[LogSettings, Field(alias="Log")] = field(default_factory=LogSettings)
+    keystore: KeystoreSettings = field(default_factory=KeystoreSettings)
+    p2p: Annotated[P2PSettings, Field(alias="P2P")] = field(default_factory=P2PSettings)
+    evm: Annotated[tuple[ChainSettings, ...], AfterValidator(_separate), Field(alias="EVM")] = ()
+
+    def chain(self, chain_id: int) -> ChainSettings | None:
+        """The chain of that id, if it is configured."""
+        return next((chain for chain in self.evm if chain.chain_id == chain_id), None)

@@ -1,0 +1,99 @@
+"""The schema, as the list of steps that led to it. Append a step; never change one that was released.
+
+Portable SQL, so that PostgreSQL can run the same steps: no autoincrement, no blobs. Bytes are lower-case hex
+in TEXT, lists are JSON in TEXT, integers are signed 64-bit (BIGINT), instants nanoseconds since 1970, amounts
+of wei decimal in TEXT because they need not fit 64 bits.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MIGRATIONS"]
+
+_FIRST = (
+    """
+    CREATE TABLE pacemaker (
+        config_digest TEXT NOT NULL PRIMARY KEY,
+        epoch BIGINT NOT NULL,
+        highest_wished_epoch BIGINT NOT NULL,
+        wishes TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE follower (
+        config_digest TEXT NOT NULL PRIMARY KEY,
+        epoch BIGINT NOT NULL,
+        observed_round BIGINT NOT NULL,
+        reported_round BIGINT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE pending_transmission (
+        config_digest TEXT NOT NULL,
+        epoch BIGINT NOT NULL,
+        round BIGINT NOT NULL,
+        finalized_at BIGINT NOT NULL,
+        due BIGINT NOT NULL,
+        attempt BIGINT NOT NULL,
+        extra_hash TEXT NOT NULL,
+        report TEXT NOT NULL,
+        signatures TEXT NOT NULL,
+        PRIMARY KEY (config_digest, epoch, round)
+    )
+    """,
+    """
+    CREATE TABLE contract_config (
+        contract TEXT NOT NULL PRIMARY KEY,
+        config_digest TEXT NOT NULL,
+        config_count BIGINT NOT NULL,
+        signers TEXT NOT NULL,
+        transmitters TEXT NOT NULL,
+        f BIGINT NOT NULL,
+        onchain_config TEXT NOT NULL,
+        offchain_config_version BIGINT NOT NULL,
+        offchain_config TEXT NOT NULL,
+        block_number BIGINT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE journal (
+        seq BIGINT NOT NULL PRIMARY KEY,
+        config_digest TEXT NOT NULL,
+        epoch BIGINT NOT NULL,
+        round BIGINT NOT NULL,
+        at_ns BIGINT NOT NULL,
+        kind TEXT NOT NULL,
+        detail TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX journal_by_round ON journal (config_digest, epoch, round)",
+    """
+    CREATE TABLE peer_record (
+        peer_id TEXT NOT NULL PRIMARY KEY,
+        record TEXT NOT NULL,
+        seen_at BIGINT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE evm_transaction (
+        chain_id BIGINT NOT NULL,
+        sender TEXT NOT NULL,
+        nonce BIGINT NOT NULL,
+        recipient TEXT NOT NULL,
+        data TEXT NOT NULL,
+        gas_limit BIGINT NOT NULL,
+        max_fee_per_gas TEXT NOT NULL,
+        max_priority_fee_per_gas TEXT NOT NULL,
+        raw TEXT NOT NULL,
+        hashes TEXT NOT NULL,
+        sent_at_block BIGINT NOT NULL,
+        reference TEXT NOT NULL,
+        state TEXT NOT NULL,
+        inclusion TEXT,
+        PRIMARY KEY (chain_id, sender, nonce)
+    )
+    """,
+    "CREATE TABLE counter (name TEXT NOT NULL PRIMARY KEY, value BIGINT NOT NULL)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+"""Step i takes a database from schema version i to i + 1."""
