@@ -17,12 +17,22 @@ from ocr_peer.protocol.config import CommitteeConfig, ConfigDigest, OracleId, Pr
 from ocr_peer.protocol.oracle import Oracle
 from ocr_peer.runtime.clock import Clock
 from ocr_peer.runtime.driver import Driver, InstancePorts, MilestoneListener
-from ocr_peer.runtime.ports import Chain, ContractConfig, DataSource, Network, NetworkCommittee, Store
+from ocr_peer.runtime.ports import (
+    Chain,
+    ContractConfig,
+    DataSource,
+    Endpoint,
+    Network,
+    NetworkCommittee,
+    Store,
+)
 from ocr_peer.wire.limits import max_message_bytes, relay_check
 
 __all__ = ["ConfigSource", "Feed", "Membership", "OwnKeys", "run_feed"]
 
 _log = structlog.get_logger(__name__)
+
+_PEERS_POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +189,22 @@ async def _run_instance(feed: Feed, membership: Membership) -> None:
             echo_finals=not feed.network.relays_broadcasts,
         )
         try:
-            await Driver(oracle, plugin.limits, ports, Clock()).run()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_tell_peers, endpoint, log)
+                nursery.start_soon(Driver(oracle, plugin.limits, ports, Clock()).run)
         except* OperatingError as errors:
             # Mute, not dead: the node's other feeds go on, and restarting is the operator's decision.
             log.critical("store failed, this oracle is mute", reason=str(errors.exceptions[0]))
+
+
+async def _tell_peers(endpoint: Endpoint, log: structlog.typing.FilteringBoundLogger) -> None:
+    """Log how many of the others are connected, whenever that changes."""
+    before = -1
+    while True:
+        peers = endpoint.peers()
+        connected = sum(peer.connected for peer in peers)
+        if connected != before:
+            missing = [int(peer.oracle) for peer in peers if not peer.connected]
+            log.info("peers", connected=connected, of=len(peers), missing=missing)
+            before = connected
+        await trio.sleep(_PEERS_POLL_S)

@@ -1,0 +1,1 @@
+"""Puts a node together: keys, store, network, chains and feeds in one nursery."""

@@ -1,0 +1,189 @@
+"""One oracle node: a nursery that holds its network, its chains and one task per feed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import httpx
+import structlog
+import trio
+
+from ocr_peer import crypto
+from ocr_peer.errors import InputError
+from ocr_peer.evm.address import checksum_address
+from ocr_peer.evm.chain import AggregatorChain
+from ocr_peer.evm.config_tracker import ConfigTracker
+from ocr_peer.evm.confirmation import ConfirmationSettings
+from ocr_peer.evm.connection import connect
+from ocr_peer.evm.fees import FeeSettings
+from ocr_peer.evm.rpc import RpcClient
+from ocr_peer.evm.signer import LocalSigner
+from ocr_peer.evm.transmitter import Transmitter, TransmitterSettings
+from ocr_peer.job import Job
+from ocr_peer.keystore import Keyring, PublicIdentity, public_identity, read_password, unlock_keyring
+from ocr_peer.libp2p_network import Libp2pNetwork, open_libp2p_network
+from ocr_peer.node.jobs import check_keys, contract_address, contract_key, load_jobs
+from ocr_peer.node.logs import milestone_listener
+from ocr_peer.node.membership import membership_reader
+from ocr_peer.node.observation import PipelineSource
+from ocr_peer.pipeline import new_http_client
+from ocr_peer.protocol.config import SECOND
+from ocr_peer.runtime.instance import Feed, OwnKeys, run_feed
+from ocr_peer.settings import ChainSettings, Settings
+from ocr_peer.store import SqliteStore, open_store
+
+__all__ = ["run_node"]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """One chain as the node's feeds share it."""
+
+    settings: ChainSettings
+    rpc: RpcClient
+    transmitter: Transmitter
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What all feeds of a node share."""
+
+    keyring: Keyring
+    identity: PublicIdentity
+    store: SqliteStore
+    network: Libp2pNetwork
+    http: httpx.AsyncClient
+
+
+async def run_node(settings: Settings, bootstrap: Sequence[str]) -> None:
+    """Run every job of the settings until cancelled.
+
+    Args:
+        settings: a loaded `node.toml`.
+        bootstrap: multiaddresses that override those of jobs and settings; may be empty.
+
+    Raises:
+        InputError: a job, a key, an endpoint, a contract or a configuration is wrong.
+        OperatingError: the surroundings failed.
+    """
+    jobs = load_jobs(settings.jobs, "offchainreporting2")
+    if not jobs:
+        raise InputError("jobs", "[]", "nothing to do", 'list job files, such as jobs = ["feed.toml"]')
+    password = read_password(settings.keystore.password_file)
+    keyring = await unlock_keyring(settings.keystore.directory, password)
+    identity = public_identity(keyring)
+    for job, path in zip(jobs, settings.jobs, strict=True):
+        check_keys(job, path, identity)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings.data_dir))
+        http = await stack.enter_async_context(new_http_client())
+        chains = await _open_chains(settings, jobs, keyring, store, stack)
+        network = await stack.enter_async_context(
+            open_libp2p_network(
+                peer_seed=keyring.peer_seed,
+                listen=settings.p2p.v2.listen_addresses,
+                announce=settings.p2p.v2.announce_addresses,
+                bootstrap=_bootstrappers(settings, jobs, bootstrap),
+                sequence_start=(await store.next_sequence_block()).start,
+                exchange_interval=settings.p2p.v2.delta_reconcile / SECOND,
+            )
+        )
+        parts = _Parts(keyring, identity, store, network, http)
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        for chain in chains.values():
+            nursery.start_soon(chain.transmitter.run)
+        for job in jobs:
+            nursery.start_soon(run_feed, _feed(job, chains[job.chain_id], parts))
+        _log.info("node running", peer_id=identity.peer_id, feeds=[job.name for job in jobs])
+
+
+async def _open_chains(
+    settings: Settings, jobs: Sequence[Job], keyring: Keyring, store: SqliteStore, stack: AsyncExitStack
+) -> Mapping[int, _Chain]:
+    chains: dict[int, _Chain] = {}
+    for job in jobs:
+        chain_settings = settings.chain(job.chain_id)
+        if chain_settings is None:
+            raise InputError(
+                "relayConfig.chainID",
+                job.chain_id,
+                f'job "{job.name}" needs a chain that node.toml does not configure',
+                f"add an [[EVM]] table with ChainID = {job.chain_id}",
+            )
+        rpc = await _connect(chain_settings, job, store)
+        stack.push_async_callback(rpc.aclose)
+        if job.chain_id in chains:
+            continue
+        signer = await trio.to_thread.run_sync(LocalSigner, keyring.transmitter_secret)
+        gas = chain_settings.gas_estimator
+        transmitter = Transmitter(
+            rpc,
+            signer,
+            store,
+            chain_id=job.chain_id,
+            settings=TransmitterSettings(
+                fees=FeeSettings(
+                    max_fee_cap=gas.price_max,
+                    default_tip=gas.tip_cap_default,
+                    bump_percent=gas.bump_percent,
+                ),
+                confirmation=ConfirmationSettings(bump_after_blocks=gas.bump_threshold),
+            ),
+        )
+        chains[job.chain_id] = _Chain(chain_settings, rpc, transmitter)
+    return chains
+
+
+async def _connect(chain: ChainSettings, job: Job, store: SqliteStore) -> RpcClient:
+    """The chain's endpoint, checked; an endpoint that is down is no reason to stay down after a first success."""
+    url = chain.nodes[0].http_url
+    known = await store.load_config(contract_key(job))
+    if known is None:
+        return await connect(url, job.chain_id, contract_address(job))
+    try:
+        return await connect(url, job.chain_id, contract_address(job))
+    except InputError as error:
+        if error.field != "HTTPURL":
+            raise
+        _log.warning("chain not reachable, starting from the stored configuration", reason=str(error))
+        return RpcClient(url)
+
+
+def _feed(job: Job, chain: _Chain, parts: _Parts) -> Feed:
+    keys = OwnKeys(
+        peer_id=parts.identity.peer_id,
+        offchain_public_key=parts.identity.offchain_public_key,
+        onchain_address=parts.identity.onchain_signing_address,
+        transmit_account=checksum_address(parts.identity.transmitter_address),
+        offchain=crypto.OffchainSigner(parts.keyring.offchain_seed),
+        onchain=crypto.OnchainSigner(parts.keyring.onchain_secret),
+    )
+    return Feed(
+        name=job.name,
+        contract=contract_key(job),
+        keys=keys,
+        read_membership=membership_reader(parts.keyring, parts.identity),
+        configs=ConfigTracker(
+            chain.rpc,
+            chain_id=job.chain_id,
+            contract=contract_address(job),
+            confirmations=job.contract_config_confirmations,
+            poll_interval_s=job.contract_config_tracker_poll_interval_ns / SECOND,
+        ),
+        chain=AggregatorChain(chain.rpc, chain.transmitter, contract=contract_address(job)),
+        source=PipelineSource(job, parts.http),
+        network=parts.network,
+        store=parts.store,
+        on_milestone=lambda membership: milestone_listener(job.name, membership.own_id),
+    )
+
+
+def _bootstrappers(settings: Settings, jobs: Sequence[Job], overriding: Sequence[str]) -> list[str]:
+    if overriding:
+        return list(overriding)
+    of_jobs = [address for job in jobs for address in job.p2p_v2_bootstrappers]
+    return list(dict.fromkeys(of_jobs or settings.p2p.v2.default_bootstrappers))
