@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_peer.protocol.config import OracleId
-from ocr_peer.protocol.messages import Final, FinalEcho, Message, NewEpoch, Observe, ObserveReq, Report, ReportReq
+from ocr_peer.protocol.messages import (
+    Final,
+    FinalEcho,
+    Message,
+    NewEpoch,
+    Observe,
+    ObserveReq,
+    Report,
+    ReportReq,
+)
 from ocr_peer.protocol.report import AttributedObservation, AttributedSignature
 from ocr_peer.wire.codec import Undecodable, decode_message, encode_message
 
