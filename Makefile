@@ -59,7 +59,7 @@ clean:
 .uv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is missing: apt-get install python3 python3-venv   (or set PYTHON=…)" >&2; exit 2; }
 	@command -v cc >/dev/null || { echo "a C compiler is missing: apt-get install build-essential" >&2; exit 2; }
-	@command -v cargo >/dev/null || { echo "Rust 1.89 or newer is missing: curl --proto '=https' -sSf https://sh.rustup.rs | sh" >&2; exit 2; }
+	@command -v cargo >/dev/null || { echo "Rust 1.91 or newer is missing: curl --proto '=https' -sSf https://sh.rustup.rs | sh" >&2; exit 2; }
 	@$(PYTHON) -m venv .uv || { echo "the venv module is missing: apt-get install python3-venv" >&2; exit 2; }
 	@.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 

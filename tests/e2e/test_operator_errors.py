@@ -109,7 +109,8 @@ def _is_log(line: str) -> bool:
 
 
 def test_missing_node_toml_names_init(tmp_path: Path) -> None:
-    for arguments in (["run"], [], ["--bootstrap", "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWGKhStcrvCr5RBYKaSRNX4ojrxHcmpJuFmHWenT6aAQAY"]):
+    address = "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWGKhStcrvCr5RBYKaSRNX4ojrxHcmpJuFmHWenT6aAQAY"
+    for arguments in (["run"], [], ["--bootstrap", address]):
         done = subprocess.run([COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert "ocr-peer init" in refused(done)
 

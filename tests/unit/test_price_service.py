@@ -22,9 +22,9 @@ from ocr_peer.demo.price_service import (
     observation_source,
     price_at,
 )
+from ocr_peer.durations import SECOND_NS
 from ocr_peer.errors import InputError
 from ocr_peer.pipeline import RunResult, TaskError, lint, new_http_client, parse_pipeline, run
-from ocr_peer.pipeline.durations import SECOND_NS
 
 LAST = len(recorded_prices()) - 1
 

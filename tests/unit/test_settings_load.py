@@ -195,7 +195,7 @@ def test_what_is_not_a_readable_text_file_is_refused(tmp_path: Path) -> None:
         ("Log = 1", "node.toml:1: Log = 1: not a table; write a table"),
         ("[Log]\nJSONConsole = 1", "node.toml:2: Log.JSONConsole = 1: not true or false; write true or"),
         ("[Log]\nLevel='loud'", "Log.Level = loud: not one of the choices; set one of 'debug', 'info'"),
-        ("[P2P.V2]\nDeltaDial = '15'", "P2P.V2.DeltaDial = 15: not a duration; write a number with its unit"),
+        ("[P2P.V2]\nDeltaDial = '15'", "P2P.V2.DeltaDial = 15: is not a duration; write a number with a unit"),
         ("[P2P.V2]\nDeltaDial = 15", "P2P.V2.DeltaDial = 15: not a string; write a string"),
         ("[P2P.V2]\nListenAddresses=['x:1']", "P2P.V2.ListenAddresses[0] = x:1: a host name cannot be lis"),
         ("[P2P.V2]\nDefaultBootstrappers=['h:1']", "DefaultBootstrappers[0] = h:1: no peer id; write it as"),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocr_peer.durations import format_duration
 from ocr_peer.protocol.config import Duration
 from ocr_peer.settings.position import OptionPath, option_lines
 from ocr_peer.settings.values import (
@@ -17,7 +18,6 @@ from ocr_peer.settings.values import (
     read_listen_address,
     read_url,
     read_wei,
-    show_duration,
     show_wei,
 )
 
@@ -46,7 +46,7 @@ def test_other_durations_are_refused(text: str) -> None:
 
 @given(st.integers(min_value=0, max_value=2**63 - 1))
 def test_durations_round_trip(nanoseconds: int) -> None:
-    assert read_duration(show_duration(Duration(nanoseconds))) == nanoseconds
+    assert read_duration(format_duration(Duration(nanoseconds))) == nanoseconds
 
 
 @given(st.integers(min_value=0, max_value=2**256 - 1) | st.integers(0, 10**6).map(lambda n: n * 10**9))

@@ -27,8 +27,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ocr_peer.demo.price_data import recorded_prices
+from ocr_peer.durations import MILLISECOND_NS, format_duration
 from ocr_peer.errors import InputError
-from ocr_peer.pipeline.durations import MILLISECOND_NS, format_duration
 
 if TYPE_CHECKING:
     # libp2p brings stubs that hide trio\'s own annotations.

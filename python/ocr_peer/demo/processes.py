@@ -25,6 +25,7 @@ LogLine = dict[str, Any]
 
 _KEPT_LINES = 40
 _MAX_LINE = 1 << 16
+_QUIET_LEVELS = ("debug", "info")
 
 
 def command_path() -> str:
@@ -101,7 +102,7 @@ class NodeProcess:
 
     def failure(self, status: int) -> OperatingError:
         """What to tell people when the process ended by itself."""
-        tail = " | ".join(list(self.last_lines)[-3:]) or "no output"
+        tail = " | ".join(list(self.last_lines)[-3:]) or "it gave no reason"
         return OperatingError(f"{self.name} ended with exit status {status}: {tail}")
 
     async def _read_lines(self, process: trio.Process) -> None:
@@ -123,8 +124,8 @@ class NodeProcess:
             line = None
         if not isinstance(line, dict):
             line = {"event": text}
-        if line.get("level") not in ("debug", None) or "level" not in line:
-            self.last_lines.append(text)
+        if line.get("level") not in _QUIET_LEVELS:
+            self.last_lines.append(" ".join(str(line[key]) for key in ("event", "reason") if key in line))
         self._on_line(line)
 
 

@@ -31,7 +31,7 @@ __all__ = ["Endpoint", "mine_on_interval", "open_devnet", "serve_devnet"]
 
 MAX_BODY = 1 << 20
 # What may take longer than a millisecond goes to a thread; so does everything that looks big.
-SLOW = (b"eth_estimateGas", b"eth_getLogs", b"eth_call", b"evm_mine")
+SLOW = (b"eth_estimateGas", b"eth_getLogs", b"evm_mine")
 INLINE_BODY = 16 * 1024
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
-from itertools import accumulate, count
+from itertools import count
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ import structlog
 import trio
 
 from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, UnexpectedAnswer
+from ocr_peer.nesting import json_depth
 
 __all__ = ["Call", "RpcClient", "redacted"]
 
@@ -48,8 +49,6 @@ _READS: Final = (
 
 _MAX_DEPTH: Final = 64
 """A receipt in a batch nests four deep."""
-_STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-_NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _STEP)
 
 _JSON_HEADERS: Final = {
     "content-type": "application/json",
@@ -216,7 +215,7 @@ class RpcClient:
 
     def _parsed(self, status: int, body: bytes) -> object:
         answer: object = None
-        if _depth(body) <= _MAX_DEPTH:
+        if json_depth(body) <= _MAX_DEPTH:
             with suppress(ValueError):
                 answer = json.loads(body)
         # Many nodes send JSON-RPC errors under a 4xx or 5xx; anything else under one is a proxy speaking.
@@ -264,15 +263,6 @@ async def _repeated(attempt: Callable[[], Awaitable[_T]], *, repeatable: bool) -
                 raise
         await trio.sleep(pause)
     return await attempt()
-
-
-def _depth(body: bytes) -> int:
-    """How deep the JSON nests, at most: brackets inside strings count as well.
-
-    Python's parser recurses on the C stack, and what protects that is a process-wide limit which any
-    import may raise.
-    """
-    return max(accumulate(_STEP[bracket] for bracket in body.translate(None, _NO_BRACKETS)), default=0)
 
 
 def _is_read(method: str) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from uuid import UUID
 
+from ocr_peer.durations import MINUTE_NS, SECOND_NS
 from ocr_peer.pipeline import Pipeline
-from ocr_peer.pipeline.durations import MINUTE_NS, SECOND_NS
 
 __all__ = ["Job", "JobType", "JuelsPerFeeCoinCache"]
 

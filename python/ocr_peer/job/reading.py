@@ -14,13 +14,13 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from ocr_peer.durations import MINUTE_NS, SECOND_NS
 from ocr_peer.errors import InputError
 from ocr_peer.evm.address import checksum_address, parse_address
 from ocr_peer.job.bootstrappers import bootstrapper_multiaddrs
 from ocr_peer.job.description import Job, JuelsPerFeeCoinCache
 from ocr_peer.job.document import Document, JobFile, PluginTable
 from ocr_peer.pipeline import Pipeline, lint, parse_duration, parse_pipeline
-from ocr_peer.pipeline.durations import MINUTE_NS, SECOND_NS
 
 __all__ = ["load_job", "parse_job"]
 

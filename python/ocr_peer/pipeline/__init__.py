@@ -6,7 +6,7 @@ and always returns: every failure is a value. `docs/jobs.md` describes the langu
 
 from __future__ import annotations
 
-from ocr_peer.pipeline.durations import format_duration, parse_duration
+from ocr_peer.durations import format_duration, parse_duration
 from ocr_peer.pipeline.graph import Node, Pipeline, parse_pipeline
 from ocr_peer.pipeline.lint import lint
 from ocr_peer.pipeline.run import RunResult, TaskOutcome, run

@@ -112,8 +112,6 @@ class Template:
             shape = _with_references(parse_json(_REFERENCE.sub(stand_in, text)))
         except TaskFailure as failure:
             raise ValueError(failure.reason) from failure
-        except RecursionError as error:
-            raise ValueError("JSON is nested too deeply") from error
         return cls(shape, tuple(references))
 
     @property

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ocr_peer.durations import MINUTE_NS, SECOND_NS
 from ocr_peer.errors import InputError
-from ocr_peer.pipeline.durations import MINUTE_NS, SECOND_NS
 from ocr_peer.pipeline.grammar import Declaration, Graph, read_graph
 from ocr_peer.pipeline.tasks import COMMON_ATTRIBUTES, LATER_TYPES, TASK_TYPES, Attributes, Task
 from ocr_peer.pipeline.tasks.base import nearest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from ocr_peer.pipeline.durations import format_duration
+from ocr_peer.durations import format_duration
 from ocr_peer.pipeline.graph import Node, Pipeline
 from ocr_peer.pipeline.tasks.aggregation import Aggregation, Mean, Sum
 from ocr_peer.pipeline.tasks.http import Http

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import httpx
 import trio
 
-from ocr_peer.pipeline.durations import SECOND_NS
+from ocr_peer.durations import SECOND_NS
 from ocr_peer.pipeline.graph import Node, Pipeline
 from ocr_peer.pipeline.tasks import RunContext
 from ocr_peer.pipeline.tasks.http import DEFAULT_RESPONSE_LIMIT

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import TypeAlias
 
+from ocr_peer.nesting import json_depth
+
 __all__ = [
     "DIVISION_PLACES",
     "Outcome",
@@ -44,6 +46,9 @@ needs 58."""
 _EXACT = Context(prec=5 * _MAX_PLACES, traps=[Inexact, InvalidOperation, Overflow])
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _SHOWN = 60
+
+MAX_NESTING = 200
+"""Levels of a JSON document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +173,12 @@ def parse_json(text: str) -> Value:
     Raises:
         TaskFailure: if the text is not one JSON document, holds NaN or Infinity, or is nested too deeply.
     """
+    if json_depth(text.encode(errors="surrogatepass")) > MAX_NESTING:
+        raise TaskFailure("JSON is nested too deeply")
     try:
         value: Value = json.loads(
             text, parse_float=_json_number, parse_int=_json_number, parse_constant=_refuse
         )
-    except RecursionError as error:
-        raise TaskFailure("JSON is nested too deeply") from error
     except ValueError as error:
         raise TaskFailure(f"not JSON: {error}") from error
     return value

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from ocr_peer.durations import format_duration
 from ocr_peer.settings.schema import ChainSettings, Settings
-from ocr_peer.settings.values import show_duration, show_wei
+from ocr_peer.settings.values import show_wei
 
 __all__ = ["render_node_toml"]
 
@@ -61,8 +62,8 @@ def _network(settings: Settings) -> str:
         f"ListenAddresses = {_array(map(_string, network.listen_addresses))}",
         f"AnnounceAddresses = {_array(map(_string, network.announce_addresses))}",
         f"DefaultBootstrappers = {_array(map(_string, network.default_bootstrappers))}",
-        f"DeltaDial = {_string(show_duration(network.delta_dial))}",
-        f"DeltaReconcile = {_string(show_duration(network.delta_reconcile))}",
+        f"DeltaDial = {_string(format_duration(network.delta_dial))}",
+        f"DeltaReconcile = {_string(format_duration(network.delta_reconcile))}",
     )
 
 

@@ -11,6 +11,8 @@ import re
 from fractions import Fraction
 from urllib.parse import urlsplit
 
+from ocr_peer.durations import parse_duration
+from ocr_peer.errors import InputError
 from ocr_peer.protocol.config import Duration
 
 __all__ = [
@@ -20,21 +22,8 @@ __all__ = [
     "read_listen_address",
     "read_url",
     "read_wei",
-    "show_duration",
     "show_wei",
 ]
-
-_DURATION_UNITS = {
-    "h": 3_600_000_000_000,
-    "m": 60_000_000_000,
-    "s": 1_000_000_000,
-    "ms": 1_000_000,
-    "us": 1_000,
-    "µs": 1_000,
-    "ns": 1,
-}
-_DURATION_PART = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?)(h|ms|m|us|µs|ns|s)")
-_MAX_DURATION = 2**63 - 1
 
 _WEI_UNITS = {"ether": 10**18, "gwei": 10**9, "mwei": 10**6, "kwei": 10**3, "wei": 1}
 _WEI = re.compile(r"([0-9]{1,78}(?:\.[0-9]{1,18})?) ?([a-z]+)")
@@ -65,32 +54,10 @@ class ValueSyntaxError(ValueError):
 
 def read_duration(text: str) -> Duration:
     """Nanoseconds of a duration in Go's notation, such as `15s`, `1m30s` or `250ms`; never negative."""
-    total = Fraction(0)
-    position = 0
-    while position < len(text):
-        part = _DURATION_PART.match(text, position)
-        if part is None:
-            break
-        total += Fraction(part[1]) * _DURATION_UNITS[part[2]]
-        position = part.end()
-    if not text or position != len(text):
-        raise ValueSyntaxError(
-            "not a duration", 'write a number with its unit, such as "15s", "1m30s" or "250ms"'
-        )
-    if total > _MAX_DURATION:
-        raise ValueSyntaxError("longer than 292 years", "write a shorter duration")
-    return Duration(int(total))
-
-
-def show_duration(duration: Duration) -> str:
-    """The shortest text that `read_duration` reads back to the same number of nanoseconds."""
-    rest = int(duration)
-    parts = []
-    for unit in ("h", "m", "s", "ms", "us", "ns"):
-        count, rest = divmod(rest, _DURATION_UNITS[unit])
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
+    try:
+        return Duration(parse_duration(text, field="duration"))
+    except InputError as error:
+        raise ValueSyntaxError(error.problem, error.fix) from None
 
 
 def read_wei(text: str) -> int:

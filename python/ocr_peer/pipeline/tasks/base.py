@@ -15,8 +15,8 @@ from typing import ClassVar, Self
 
 import httpx
 
+from ocr_peer.durations import parse_duration
 from ocr_peer.errors import InputError
-from ocr_peer.pipeline.durations import parse_duration
 from ocr_peer.pipeline.expressions import Reference, Template, Variables
 from ocr_peer.pipeline.grammar import Declaration
 from ocr_peer.pipeline.values import Outcome, TaskError, TaskFailure, Value

@@ -18,8 +18,8 @@ from typing import ClassVar, Self
 import httpx
 import trio
 
+from ocr_peer.durations import SECOND_NS
 from ocr_peer.errors import InputError
-from ocr_peer.pipeline.durations import SECOND_NS
 from ocr_peer.pipeline.expressions import Reference, Template
 from ocr_peer.pipeline.tasks.base import Attributes, RunContext, Task, sound_inputs
 from ocr_peer.pipeline.values import Outcome, TaskFailure, Value, parse_json, write_json
