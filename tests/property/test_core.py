@@ -25,7 +25,9 @@ messages = st.one_of(
     st.builds(Report, small, small, st.booleans(), blobs, blobs),
     st.builds(Final, small, small, st.binary(min_size=32, max_size=32), blobs, signatures),
 )
-steps = st.lists(st.tuples(st.integers(1, 3).map(OracleId), messages, st.integers(0, 3 * SECOND)), max_size=60)
+steps = st.lists(
+    st.tuples(st.integers(1, 3).map(OracleId), messages, st.integers(0, 3 * SECOND)), max_size=60
+)
 
 
 @settings(max_examples=60, deadline=None)

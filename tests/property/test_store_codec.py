@@ -25,7 +25,7 @@ from ocr_peer.protocol.effects import (
 from ocr_peer.protocol.events import StoredState
 from ocr_peer.protocol.report import AttestedReport, AttributedSignature, ReportContext, RoundTag
 from ocr_peer.runtime.ports import ContractConfig
-from ocr_peer.store import JournalEntry, codec, journal, statements, transactions
+from ocr_peer.store import codec, statements, transactions
 from ocr_peer.store.database import Database
 
 digests = st.binary(min_size=32, max_size=32).map(ConfigDigest)
@@ -54,19 +54,6 @@ configs = st.builds(
     offchain_config_version=st.integers(0, 2**63 - 1),
     offchain_config=st.binary(max_size=4000),
     block_number=st.integers(0, 2**63 - 1),
-)
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-entries = st.builds(
-    JournalEntry,
-    digests,
-    st.builds(RoundTag, epochs, rounds),
-    instants,
-    st.text(max_size=20),
-    st.dictionaries(st.text(max_size=9), json_values, max_size=4),
 )
 wei = st.integers(0, 2**256 - 1)
 hashes = st.binary(min_size=32, max_size=32)
@@ -107,11 +94,6 @@ def test_follower_records_round_trip(digest: ConfigDigest, record: FollowerRecor
 @given(st.text(), configs)
 def test_configurations_round_trip(contract: str, config: ContractConfig) -> None:
     assert codec.contract_config(codec.contract_config_row(contract, config)) == config
-
-
-@given(entries)
-def test_journal_entries_round_trip(each: JournalEntry) -> None:
-    assert journal.entry(journal.entry_row(1, each)) == each
 
 
 @given(transaction_rows)

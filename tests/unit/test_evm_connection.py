@@ -51,9 +51,7 @@ async def test_mistakes_are_named(feed: Feed, changes: dict[str, Any], message: 
 
 async def test_an_endpoint_that_is_down(autojump_clock: MockClock, feed: Feed) -> None:
     feed.endpoint.down = True
-    with pytest.raises(
-        InputError, match=r"HTTPURL = http://…@chain\.test: ConnectError: connection refused"
-    ):
+    with pytest.raises(InputError, match=r"HTTPURL = http://…@chain\.test: ConnectError: connection refused"):
         await connected(feed, rpc_url="http://user:secret@chain.test")
 
 

@@ -45,7 +45,6 @@ kdf = "light"
 ListenAddresses = ["0.0.0.0:6690", "/ip6/::/tcp/6691", "[::1]:0"]
 AnnounceAddresses = ["node.example.org:6690"]
 DefaultBootstrappers = ["{PEER}@boot.example.org:6690", "/ip4/203.0.113.7/tcp/1/p2p/{PEER}"]
-DeltaDial = "5s"
 DeltaReconcile = "1m30s"
 
 [[EVM]]
@@ -103,8 +102,7 @@ def test_every_option_is_read(tmp_path: Path) -> None:
                     f"/dns/boot.example.org/tcp/6690/p2p/{PEER}",
                     f"/ip4/203.0.113.7/tcp/1/p2p/{PEER}",
                 ),
-                delta_dial=P2PV2Settings().delta_dial.__class__(5_000_000_000),
-                delta_reconcile=P2PV2Settings().delta_dial.__class__(90_000_000_000),
+                delta_reconcile=P2PV2Settings().delta_reconcile.__class__(90_000_000_000),
             )
         ),
         evm=(
@@ -195,8 +193,8 @@ def test_what_is_not_a_readable_text_file_is_refused(tmp_path: Path) -> None:
         ("Log = 1", "node.toml:1: Log = 1: not a table; write a table"),
         ("[Log]\nJSONConsole = 1", "node.toml:2: Log.JSONConsole = 1: not true or false; write true or"),
         ("[Log]\nLevel='loud'", "Log.Level = loud: not one of the choices; set one of 'debug', 'info'"),
-        ("[P2P.V2]\nDeltaDial = '15'", "P2P.V2.DeltaDial = 15: is not a duration; write a number with a unit"),
-        ("[P2P.V2]\nDeltaDial = 15", "P2P.V2.DeltaDial = 15: not a string; write a string"),
+        ("[P2P.V2]\nDeltaReconcile = '15'", "P2P.V2.DeltaReconcile = 15: is not a duration"),
+        ("[P2P.V2]\nDeltaReconcile = 15", "P2P.V2.DeltaReconcile = 15: not a string; write a string"),
         ("[P2P.V2]\nListenAddresses=['x:1']", "P2P.V2.ListenAddresses[0] = x:1: a host name cannot be lis"),
         ("[P2P.V2]\nDefaultBootstrappers=['h:1']", "DefaultBootstrappers[0] = h:1: no peer id; write it as"),
         ("[[EVM]]\nChainID='1'", "node.toml:1: EVM[0].Nodes = (missing): required; add Nodes"),

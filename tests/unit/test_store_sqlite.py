@@ -25,8 +25,7 @@ from ocr_peer.protocol.effects import (
 from ocr_peer.protocol.events import StoredState
 from ocr_peer.protocol.report import AttestedReport, AttributedSignature, ReportContext, RoundTag
 from ocr_peer.runtime.ports import ContractConfig, Store
-from ocr_peer.store import JournalEntry, open_store, statements, transactions
-from ocr_peer.store import sqlite as sqlite_module
+from ocr_peer.store import open_store, statements, transactions
 from ocr_peer.store.database import FILE_NAME, Database
 from ocr_peer.store.migrations import MIGRATIONS
 
@@ -120,20 +119,6 @@ async def test_a_new_configuration_drops_what_was_pending_under_the_old(tmp_path
         await store.save_config("c", config(OTHER))
         assert await store.load_state(DIGEST) == StoredState(follower=FollowerRecord(1, 1, 1))
         assert await store.load_config("c") == config(OTHER)
-
-
-async def test_the_journal_keeps_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_module, "MAX_JOURNAL_ROWS", 10)
-    detail = {"observers": [1, 2], "text": "ü", "n": 2**70}
-    written = [JournalEntry(DIGEST, RoundTag(1, i), Instant(i), "finalized", detail) for i in range(25)]
-    async with open_store(tmp_path) as store:
-        await store.append_journal(written[:20])
-        await store.append_journal([])
-        await store.append_journal(written[20:])
-        assert await store.read_journal(DIGEST) == written[15:]
-        assert await store.read_journal(DIGEST, newest=2) == written[23:]
-        assert await store.read_journal(DIGEST, tag=RoundTag(1, 17)) == written[17:18]
-        assert await store.read_journal(OTHER) == []
 
 
 async def test_sequence_numbers_only_rise(tmp_path: Path) -> None:

@@ -167,7 +167,6 @@ def node_settings(one: Member, rpc_url: str | None, port: int = 0) -> Settings:
         p2p=P2PSettings(
             P2PV2Settings(
                 listen_addresses=(f"/ip4/127.0.0.1/tcp/{port}",),
-                delta_dial=Duration(SECOND),
                 delta_reconcile=Duration(2 * SECOND),
             )
         ),

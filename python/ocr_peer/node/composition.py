@@ -28,6 +28,8 @@ from ocr_peer.node.jobs import check_keys, contract_address, contract_key, load_
 from ocr_peer.node.logs import milestone_listener
 from ocr_peer.node.membership import membership_reader
 from ocr_peer.node.observation import PipelineSource
+from ocr_peer.node.peer_records import PeerRecordKeeper
+from ocr_peer.node.watching import tell_transmissions
 from ocr_peer.pipeline import new_http_client
 from ocr_peer.protocol.config import SECOND
 from ocr_peer.runtime.instance import Feed, OwnKeys, run_feed
@@ -82,6 +84,7 @@ async def run_node(settings: Settings, bootstrap: Sequence[str]) -> None:
         store = await stack.enter_async_context(open_store(settings.data_dir))
         http = await stack.enter_async_context(new_http_client())
         chains = await _open_chains(settings, jobs, keyring, store, stack)
+        records = PeerRecordKeeper(store)
         network = await stack.enter_async_context(
             open_libp2p_network(
                 peer_seed=keyring.peer_seed,
@@ -89,15 +92,21 @@ async def run_node(settings: Settings, bootstrap: Sequence[str]) -> None:
                 announce=settings.p2p.v2.announce_addresses,
                 bootstrap=_bootstrappers(settings, jobs, bootstrap),
                 sequence_start=(await store.next_sequence_block()).start,
+                records=(await store.load_peer_records()).values(),
+                on_record=records.keep,
                 exchange_interval=settings.p2p.v2.delta_reconcile / SECOND,
             )
         )
         parts = _Parts(keyring, identity, store, network, http)
         nursery = await stack.enter_async_context(trio.open_nursery())
+        nursery.start_soon(records.run)
         for chain in chains.values():
             nursery.start_soon(chain.transmitter.run)
         for job in jobs:
-            nursery.start_soon(run_feed, _feed(job, chains[job.chain_id], parts))
+            chain = chains[job.chain_id]
+            aggregator = AggregatorChain(chain.rpc, chain.transmitter, contract=contract_address(job))
+            nursery.start_soon(run_feed, _feed(job, chain, aggregator, parts))
+            nursery.start_soon(tell_transmissions, aggregator.watch(), job.name)
         _log.info("node running", peer_id=identity.peer_id, feeds=[job.name for job in jobs])
 
 
@@ -153,7 +162,7 @@ async def _connect(chain: ChainSettings, job: Job, store: SqliteStore) -> RpcCli
         return RpcClient(url)
 
 
-def _feed(job: Job, chain: _Chain, parts: _Parts) -> Feed:
+def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts) -> Feed:
     keys = OwnKeys(
         peer_id=parts.identity.peer_id,
         offchain_public_key=parts.identity.offchain_public_key,
@@ -174,7 +183,7 @@ def _feed(job: Job, chain: _Chain, parts: _Parts) -> Feed:
             confirmations=job.contract_config_confirmations,
             poll_interval_s=job.contract_config_tracker_poll_interval_ns / SECOND,
         ),
-        chain=AggregatorChain(chain.rpc, chain.transmitter, contract=contract_address(job)),
+        chain=aggregator,
         source=PipelineSource(job, parts.http),
         network=parts.network,
         store=parts.store,

@@ -62,7 +62,6 @@ def _network(settings: Settings) -> str:
         f"ListenAddresses = {_array(map(_string, network.listen_addresses))}",
         f"AnnounceAddresses = {_array(map(_string, network.announce_addresses))}",
         f"DefaultBootstrappers = {_array(map(_string, network.default_bootstrappers))}",
-        f"DeltaDial = {_string(format_duration(network.delta_dial))}",
         f"DeltaReconcile = {_string(format_duration(network.delta_reconcile))}",
     )
 

@@ -37,7 +37,6 @@ __all__ = [
 
 _TABLE = ConfigDict(extra="forbid")
 _GWEI = 10**9
-_DIAL = Duration(15 * SECOND)
 _RECONCILE = Duration(60 * SECOND)
 
 
@@ -119,8 +118,6 @@ class P2PV2Settings:
     """Where others reach this node; empty: the addresses it listens on."""
     default_bootstrappers: Annotated[tuple[_Bootstrapper, ...], Field(alias="DefaultBootstrappers")] = ()
     """Each ends in `/p2p/<peer id>`. For jobs that name none of their own."""
-    delta_dial: Annotated[_Interval, Field(alias="DeltaDial")] = _DIAL
-    """Least time between two attempts to dial one peer."""
     delta_reconcile: Annotated[_Interval, Field(alias="DeltaReconcile")] = _RECONCILE
     """Time between two exchanges of addresses with one peer."""
 

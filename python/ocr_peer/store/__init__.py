@@ -1,4 +1,4 @@
-"""Durable state of a node: votes, pending transmissions, configurations, the journal. SQLite, one file.
+"""Durable state of a node: votes, pending transmissions, configurations, transactions. SQLite, one file.
 
 Why it is durable: a vote that leaves the node before it is on disk could be contradicted after a crash. So
 every write is one transaction that is flushed to disk (WAL, `synchronous=FULL`) before the call returns, and
@@ -7,7 +7,6 @@ after the first failure all further writes fail.
 
 from __future__ import annotations
 
-from ocr_peer.store.journal import JournalEntry
 from ocr_peer.store.sqlite import SqliteStore, open_store
 
-__all__ = ["JournalEntry", "SqliteStore", "open_store"]
+__all__ = ["SqliteStore", "open_store"]

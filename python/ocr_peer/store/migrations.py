@@ -55,18 +55,6 @@ _FIRST = (
     )
     """,
     """
-    CREATE TABLE journal (
-        seq BIGINT NOT NULL PRIMARY KEY,
-        config_digest TEXT NOT NULL,
-        epoch BIGINT NOT NULL,
-        round BIGINT NOT NULL,
-        at_ns BIGINT NOT NULL,
-        kind TEXT NOT NULL,
-        detail TEXT NOT NULL
-    )
-    """,
-    "CREATE INDEX journal_by_round ON journal (config_digest, epoch, round)",
-    """
     CREATE TABLE peer_record (
         peer_id TEXT NOT NULL PRIMARY KEY,
         record TEXT NOT NULL,

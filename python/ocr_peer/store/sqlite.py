@@ -15,11 +15,9 @@ from ocr_peer.evm.transactions import TransactionRow
 from ocr_peer.protocol.config import ConfigDigest, Instant
 from ocr_peer.protocol.effects import Record
 from ocr_peer.protocol.events import StoredState
-from ocr_peer.protocol.report import RoundTag
 from ocr_peer.runtime.ports import ContractConfig
 from ocr_peer.store import statements
 from ocr_peer.store.database import Database
-from ocr_peer.store.journal import MAX_JOURNAL_ROWS, JournalEntry
 from ocr_peer.store.transactions import read_in_flight, save_transaction
 
 __all__ = ["SqliteStore", "open_store"]
@@ -92,20 +90,6 @@ class SqliteStore:
     async def in_flight(self, chain_id: int, sender: bytes) -> Sequence[TransactionRow]:
         """The account's unsettled transactions by rising nonce."""
         return await self._read(lambda connection: read_in_flight(connection, chain_id, sender))
-
-    async def append_journal(self, entries: Sequence[JournalEntry]) -> None:
-        """Add to the journal; the newest `MAX_JOURNAL_ROWS` entries stay."""
-        await self._change(
-            lambda connection: statements.append_journal(connection, entries, MAX_JOURNAL_ROWS)
-        )
-
-    async def read_journal(
-        self, config_digest: ConfigDigest, *, tag: RoundTag | None = None, newest: int = 1000
-    ) -> list[JournalEntry]:
-        """The newest entries of a configuration, or of one of its rounds, oldest first."""
-        return await self._read(
-            lambda connection: statements.read_journal(connection, config_digest, tag, newest)
-        )
 
     async def save_peer_record(self, peer_id: str, record: bytes, seen_at: Instant) -> None:
         """Remember a peer's signed address record in place of its last; for the 256 peers heard of last."""

@@ -16,18 +16,15 @@ from ocr_peer.protocol.effects import (
     SettledTransmission,
 )
 from ocr_peer.protocol.events import StoredState
-from ocr_peer.protocol.report import RoundTag
 from ocr_peer.runtime.ports import ContractConfig
-from ocr_peer.store import codec, journal
+from ocr_peer.store import codec
 from ocr_peer.store.columns import digest_text, read_bytes, read_text
 
 __all__ = [
     "MAX_PEERS",
     "MAX_PENDING",
-    "append_journal",
     "raise_counter",
     "read_config",
-    "read_journal",
     "read_peer_records",
     "read_state",
     "replace_config",
@@ -142,35 +139,6 @@ def read_config(connection: sqlite3.Connection, contract: str) -> ContractConfig
         (contract,),
     ).fetchone()
     return None if row is None else codec.contract_config(row)
-
-
-def append_journal(
-    connection: sqlite3.Connection, entries: Sequence[journal.JournalEntry], keep: int
-) -> None:
-    """Add entries and drop all but the newest `keep`."""
-    (last,) = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM journal").fetchone()
-    connection.executemany(
-        "INSERT INTO journal (seq, config_digest, epoch, round, at_ns, kind, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [journal.entry_row(last + offset, each) for offset, each in enumerate(entries, start=1)],
-    )
-    connection.execute("DELETE FROM journal WHERE seq <= ?", (last + len(entries) - keep,))
-
-
-def read_journal(
-    connection: sqlite3.Connection, config_digest: ConfigDigest, tag: RoundTag | None, newest: int
-) -> list[journal.JournalEntry]:
-    """The newest entries of a configuration, or of one of its rounds, oldest first."""
-    where, values = "config_digest = ?", [digest_text(config_digest)]
-    parameters: list[int | str] = [*values]
-    if tag is not None:
-        where += " AND epoch = ? AND round = ?"
-        parameters += [tag.epoch, tag.round]
-    rows = connection.execute(
-        "SELECT seq, config_digest, epoch, round, at_ns, kind, detail FROM journal"  # noqa: S608 - fixed text
-        f" WHERE {where} ORDER BY seq DESC LIMIT ?",
-        (*parameters, newest),
-    ).fetchall()
-    return [journal.entry(row) for row in reversed(rows)]
 
 
 def replace_peer_record(
