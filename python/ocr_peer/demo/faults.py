@@ -154,15 +154,15 @@ class FaultScript:
         return time.monotonic()
 
     async def _until_leader_is_up(self) -> int:
-        def is_up() -> bool:
-            leader = self.state.leader
-            return (
-                leader is not None and self.state.oracles[leader].up and self.state.oracles[leader].round > 0
-            )
+        while (leader := self._leader_at_work()) is None:
+            await self.state.until(lambda: self._leader_at_work() is not None)
+        return leader
 
-        await self.state.until(is_up)
-        assert self.state.leader is not None
-        return self.state.leader
+    def _leader_at_work(self) -> int | None:
+        leader = self.state.leader
+        if leader is None or not self.state.oracles[leader].up or self.state.oracles[leader].round == 0:
+            return None
+        return leader
 
     async def _next_transmitter(self) -> tuple[RoundTag, int]:
         """A round that has just begun, and the oracle of its first stage, if that is not the leader too."""

@@ -36,7 +36,7 @@ class DemoTiming:
         return cls(
             delta_progress=Duration((6 if brisk else 20 if medium else 60) * SECOND),
             delta_resend=Duration((3 if brisk else 10 if medium else 30) * SECOND),
-            delta_round=Duration((1250 if brisk else 4000 if medium else 12_000) * MILLISECOND),
+            delta_round=Duration((1250 if brisk else 3000 if medium else 6000) * MILLISECOND),
             delta_grace=Duration((150 if brisk else 500 if medium else 1500) * MILLISECOND),
             delta_stage=Duration((3 if brisk else 5 if medium else 12) * SECOND),
             r_max=8 if brisk else 12 if medium else 30,

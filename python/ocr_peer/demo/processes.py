@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from ocr_peer.errors import OperatingError
+from ocr_peer.errors import InvariantError, OperatingError
 
 if TYPE_CHECKING:
     # libp2p brings stubs that hide trio\'s own annotations.
@@ -106,7 +106,8 @@ class NodeProcess:
         return OperatingError(f"{self.name} ended with exit status {status}: {tail}")
 
     async def _read_lines(self, process: trio.Process) -> None:
-        assert process.stdout is not None
+        if process.stdout is None:
+            raise InvariantError("the process was started with a pipe for its output")
         buffered = bytearray()
         async for chunk in process.stdout:
             buffered += chunk

@@ -6,6 +6,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -79,7 +80,6 @@ class _Demo:
     narrator: Narrator
     live: bool
     processes: list[NodeProcess] = field(default_factory=list)
-    nursery: trio.Nursery | None = None
     first_answer_at: float | None = None
     last_answer_at: float = 0.0
     resident_mb: list[float] = field(default_factory=list)
@@ -91,7 +91,6 @@ class _Demo:
         timing = DemoTiming.for_committee(options.oracles)
         async with AsyncExitStack() as stack:
             nursery = await stack.enter_async_context(trio.open_nursery())
-            self.nursery = nursery
             prices = PriceSources(seed=options.seed, step_seconds=1.0)
             prices_url = await nursery.start(prices.serve)
             members = [
@@ -105,14 +104,14 @@ class _Demo:
             for index, one in enumerate(members):
                 job = feed_job(index, feed.contract, prices_url, timing.max_duration_observation)
                 await write_folder(one, node_settings(one, rpc_url), job)
-                self._start_oracle(index)
+                self._start_oracle(nursery, index)
             client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))
             nursery.start_soon(self._audit, ChainAuditor(client, rpc_url, feed.contract))
             nursery.start_soon(self._measure)
             if self.live:
                 title = f"{FEED_NAME} · {options.oracles} oracles"
                 nursery.start_soon(run_view, self.state, title, Console(), self._goal)
-            nursery.start_soon(self._cause_faults, feed, prices)
+            nursery.start_soon(self._cause_faults, feed, prices, partial(self._start_oracle, nursery))
             await self._until_done()
             nursery.cancel_scope.cancel()
 
@@ -194,9 +193,8 @@ class _Demo:
             for index in range(self.options.oracles)
         ]
 
-    def _start_oracle(self, index: int) -> None:
-        assert self.nursery is not None
-        self.nursery.start_soon(self._keep, self.processes[index])
+    def _start_oracle(self, nursery: trio.Nursery, index: int) -> None:
+        nursery.start_soon(self._keep, self.processes[index])
 
     async def _keep(self, process: NodeProcess) -> None:
         status = await process.run()
@@ -230,12 +228,14 @@ class _Demo:
             if self.state.answers and (resident := self.processes[-1].resident_mb()) is not None:
                 self.resident_mb.append(resident)
 
-    async def _cause_faults(self, feed: DeployedFeed, prices: PriceSources) -> None:
+    async def _cause_faults(
+        self, feed: DeployedFeed, prices: PriceSources, restart: Callable[[int], None]
+    ) -> None:
         script = FaultScript(
             state=self.state,
             narrator=self.narrator,
             processes=self.processes,
-            restart=self._start_oracle,
+            restart=restart,
             schedule=feed.schedule,
             f=self.options.f,
         )

@@ -7,7 +7,7 @@ x25519 keys use the same container with a `type` of our own. `docs/node.md` desc
 from __future__ import annotations
 
 from ocr_peer.keystore.container import KDF_COST
-from ocr_peer.keystore.identity import PublicIdentity, peer_id_text, public_identity
+from ocr_peer.keystore.identity import PublicIdentity, peer_id_text
 from ocr_peer.keystore.keyring import (
     KeyFile,
     Keyring,
@@ -15,6 +15,7 @@ from ocr_peer.keystore.keyring import (
     generate_keyring,
     list_key_files,
     load_keyring,
+    public_identity,
     read_public_identity,
     save_keyring,
     unlock_keyring,

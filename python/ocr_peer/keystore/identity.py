@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ocr_peer import crypto
-
-if TYPE_CHECKING:
-    from ocr_peer.keystore.keyring import Keyring
-
-__all__ = ["PublicIdentity", "peer_id_text", "public_identity"]
+__all__ = ["PublicIdentity", "peer_id_text"]
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _PEER_ID_PREFIX = bytes.fromhex("002408011220")
@@ -42,17 +36,6 @@ class PublicIdentity:
         """
         parts = (self.offchain_public_key, self.config_encryption_public_key, self.onchain_signing_address)
         return hashlib.sha256(b"".join(parts)).hexdigest()
-
-
-def public_identity(keyring: Keyring) -> PublicIdentity:
-    """The public halves of the keys."""
-    return PublicIdentity(
-        peer_id=peer_id_text(crypto.ed25519_public_key(keyring.peer_seed)),
-        offchain_public_key=crypto.ed25519_public_key(keyring.offchain_seed),
-        config_encryption_public_key=crypto.x25519_public_key(keyring.config_encryption_secret),
-        onchain_signing_address=crypto.secp256k1_address(keyring.onchain_secret),
-        transmitter_address=crypto.secp256k1_address(keyring.transmitter_secret),
-    )
 
 
 def peer_id_text(public_key: bytes) -> str:

@@ -35,6 +35,7 @@ __all__ = [
     "generate_keyring",
     "list_key_files",
     "load_keyring",
+    "public_identity",
     "read_public_identity",
     "save_keyring",
     "unlock_keyring",
@@ -187,6 +188,17 @@ def list_key_files(directory: Path) -> list[KeyFile]:
             raise InputError(str(path), None, "no address", fix)
         files.append(KeyFile(path, role.type or "ethereum", public_part))
     return files
+
+
+def public_identity(keyring: Keyring) -> PublicIdentity:
+    """The public halves of the keys."""
+    return PublicIdentity(
+        peer_id=peer_id_text(crypto.ed25519_public_key(keyring.peer_seed)),
+        offchain_public_key=crypto.ed25519_public_key(keyring.offchain_seed),
+        config_encryption_public_key=crypto.x25519_public_key(keyring.config_encryption_secret),
+        onchain_signing_address=crypto.secp256k1_address(keyring.onchain_secret),
+        transmitter_address=crypto.secp256k1_address(keyring.transmitter_secret),
+    )
 
 
 def read_public_identity(directory: Path) -> PublicIdentity:

@@ -93,8 +93,7 @@ class Pacemaker:
             return
         self._fruitless_epochs = 0
         self._had_progress = True
-        if self._progress_deadline is not None:
-            self._arm_progress(now)
+        self._arm_progress(now)
 
     def on_new_epoch(
         self, sender: OracleId, epoch: int, now: Instant, effects: list[Effect]

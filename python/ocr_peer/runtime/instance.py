@@ -10,7 +10,7 @@ import structlog
 import trio
 
 from ocr_peer import crypto
-from ocr_peer.errors import InputError, OperatingError
+from ocr_peer.errors import InputError, InvariantError, OperatingError
 from ocr_peer.median.plugin import MedianPlugin
 from ocr_peer.protocol.attestation import CommitteeAttestation, committee_keys
 from ocr_peer.protocol.config import CommitteeConfig, ConfigDigest, OracleId, PrivateConfig
@@ -192,9 +192,16 @@ async def _run_instance(feed: Feed, membership: Membership) -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_tell_peers, endpoint, log)
                 nursery.start_soon(Driver(oracle, plugin.limits, ports, Clock()).run)
-        except* OperatingError as errors:
+        except* (OperatingError, InvariantError) as errors:
             # Mute, not dead: the node's other feeds go on, and restarting is the operator's decision.
-            log.critical("store failed, this oracle is mute", reason=str(errors.exceptions[0]))
+            log.critical("oracle stopped, it is mute from now on", reason=_first_reason(errors))
+
+
+def _first_reason(errors: BaseExceptionGroup[BaseException]) -> str:
+    first: BaseException = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return str(first)
 
 
 async def _tell_peers(endpoint: Endpoint, log: structlog.typing.FilteringBoundLogger) -> None:
