@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,7 +63,15 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Deplo
     members = [member(5, f"oracle {index}", tmp_path_factory.mktemp("node") / "folder") for index in range(4)]
     owner = LocalSigner(owner_key(5))
     funds = [f"{checksum_address(owner.address)}=100"]
-    command = [COMMAND, "devnet", "--port", "0", "--block-time", "0.05", *(f"--fund={fund}" for fund in funds)]
+    command = [
+        COMMAND,
+        "devnet",
+        "--port",
+        "0",
+        "--block-time",
+        "0.05",
+        *(f"--fund={fund}" for fund in funds),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = re.search(r"http://\S+", process.stdout.readline())
@@ -76,8 +83,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Deplo
                 return await deploy_feed(account, members, DemoTiming.for_committee(4), 5)
 
         yield url[0], trio.run(deploy), members
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        process.terminate()
+        process.communicate()
         assert process.returncode == 0
 
 
@@ -111,7 +118,9 @@ def _is_log(line: str) -> bool:
 def test_missing_node_toml_names_init(tmp_path: Path) -> None:
     address = "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWGKhStcrvCr5RBYKaSRNX4ojrxHcmpJuFmHWenT6aAQAY"
     for arguments in (["run"], [], ["--bootstrap", address]):
-        done = subprocess.run([COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
         assert "ocr-peer init" in refused(done)
 
 
@@ -160,14 +169,18 @@ def test_key_that_is_not_in_the_configuration(node: Surroundings, tmp_path: Path
     stranger = member(6, "stranger", tmp_path / "stranger")
     trio.run(write_folder, stranger, node_settings(stranger, node.rpc_url), None)
     node.edit("node.toml", 'directory = "keys"', f'directory = "{stranger.directory / "keys"}"')
-    node.edit("node.toml", 'password_file = "password"', f'password_file = "{stranger.directory / "password"}"')
+    node.edit(
+        "node.toml", 'password_file = "password"', f'password_file = "{stranger.directory / "password"}"'
+    )
     line = refused(node.run())
     assert line.startswith("ocr-peer: error: signers = 0x" + stranger.identity.onchain_signing_address.hex())
     assert "setConfig" in line
 
 
 def test_transmitter_of_another_node(node: Surroundings) -> None:
-    node.edit("feed.toml", 'relay = "evm"', f'relay = "evm"\ntransmitterID = "{checksum_address(bytes(19) + b"1")}"')
+    node.edit(
+        "feed.toml", 'relay = "evm"', f'relay = "evm"\ntransmitterID = "{checksum_address(bytes(19) + b"1")}"'
+    )
     assert "transmitterID" in refused(node.run())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -184,7 +185,7 @@ def test_the_command_announces_the_endpoint() -> None:
     def announce(line: str) -> None:
         lines.append(line)
         if len(lines) == 2:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     run_devnet(DevnetOptions(chain_id=4242), port=0, announce=announce)
     assert lines[0].startswith("Development chain 4242 at http://127.0.0.1:")

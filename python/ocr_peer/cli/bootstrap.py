@@ -29,7 +29,7 @@ def command(config: Path) -> None:
     import trio
 
     from ocr_peer.node.logs import configure_logging
-    from ocr_peer.node.signals import run_until_signal
+    from ocr_peer.runtime.signals import run_until_signal
     from ocr_peer.settings import load_settings
 
     settings = load_settings(config)

@@ -35,7 +35,7 @@ def command(config: Path, bootstrap: tuple[str, ...]) -> None:
 
     from ocr_peer.errors import InputError
     from ocr_peer.node.logs import configure_logging
-    from ocr_peer.node.signals import run_until_signal
+    from ocr_peer.runtime.signals import run_until_signal
     from ocr_peer.settings import load_settings
     from ocr_peer.settings.values import ValueSyntaxError, read_bootstrapper
 

@@ -43,7 +43,7 @@ from ocr_peer.errors import OperatingError
 from ocr_peer.evm.deploy import OwnerAccount
 from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.evm.signer import LocalSigner
-from ocr_peer.node.signals import run_until_signal
+from ocr_peer.runtime.signals import run_until_signal
 
 __all__ = ["run_demo"]
 

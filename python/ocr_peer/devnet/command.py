@@ -9,6 +9,7 @@ import trio
 
 from ocr_peer.devnet.options import DevnetOptions
 from ocr_peer.errors import OperatingError
+from ocr_peer.runtime.signals import run_until_signal
 
 __all__ = ["run_devnet"]
 
@@ -23,7 +24,7 @@ def run_devnet(
     block_time: float | None = 1.0,
     announce: Callable[[str], object] = print,
 ) -> None:
-    """Run a development chain in the foreground until Ctrl+C.
+    """Run a development chain in the foreground until SIGINT (Ctrl+C) or SIGTERM.
 
     Args:
         options: what the chain starts from.
@@ -48,8 +49,8 @@ def run_devnet(
             rhythm = "on request" if block_time is None else f"every {block_time:g} s"
             announce(f"Blocks {rhythm}; {len(options.accounts)} funded account(s). Ctrl+C ends it.")
 
-    serve = partial(serve_devnet, host=host, port=port, block_time=block_time, task_status=Announcer())
-    try:
-        trio.run(serve, options)
-    except* KeyboardInterrupt:
+    serve = partial(
+        serve_devnet, options, host=host, port=port, block_time=block_time, task_status=Announcer()
+    )
+    if trio.run(run_until_signal, serve) is not None:
         announce("The chain is gone.")
