@@ -190,20 +190,20 @@ def write_json(value: Value) -> str:
     Raises:
         TaskFailure: if the value is nested too deeply.
     """
-    try:
-        return _rendered(value)
-    except RecursionError as error:
-        raise TaskFailure("value is nested too deeply") from error
+    return _rendered(value, MAX_NESTING)
 
 
-def _rendered(value: Value) -> str:
+def _rendered(value: Value, levels: int) -> str:
     if isinstance(value, Decimal):
         return str(value)
+    if not isinstance(value, list | dict):
+        return json.dumps(value)
+    if levels == 0:
+        raise TaskFailure("value is nested too deeply")
     if isinstance(value, list):
-        return "[" + ",".join(_rendered(item) for item in value) + "]"
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(key)}:{_rendered(item)}" for key, item in value.items()) + "}"
-    return json.dumps(value)
+        return "[" + ",".join(_rendered(item, levels - 1) for item in value) + "]"
+    members = (f"{json.dumps(key)}:{_rendered(item, levels - 1)}" for key, item in value.items())
+    return "{" + ",".join(members) + "}"
 
 
 def _json_number(text: str) -> Decimal | str:
