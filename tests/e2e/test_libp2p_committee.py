@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -73,7 +74,9 @@ async def mesh(count: int, **options) -> AsyncIterator[list[Node]]:
     members = range(count)
     async with AsyncExitStack() as stack:
         meeting_place = await stack.enter_async_context(
-            open_bootstrap_node(peer_seed=seed(100), listen=[LOOPBACK], allowed=lambda: [peer(i) for i in members])
+            open_bootstrap_node(
+                peer_seed=seed(100), listen=[LOOPBACK], allowed=lambda: [peer(i) for i in members]
+            )
         )
         nodes = []
         for number in members:
@@ -91,10 +94,22 @@ async def test_members_meet_by_the_bootstrap_address_alone() -> None:
             for each in nodes:
                 others = {status.peer_id for status in each.endpoint.peers()}
                 assert others == {peer(i) for i in range(4)} - {each.network.peer_id}
-                assert all(status.address.startswith("/ip4/127.0.0.1/tcp/") for status in each.endpoint.peers())
+                assert all(
+                    status.address.startswith("/ip4/127.0.0.1/tcp/") for status in each.endpoint.peers()
+                )
                 assert each.network.relays_broadcasts
                 assert each.network.counters()["contained_errors"] == 0
                 assert each.network.known_addresses().keys() == others
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="an option of Linux")
+async def test_sockets_notice_when_the_other_side_falls_silent() -> None:
+    with trio.fail_after(20):
+        async with mesh(2) as nodes:
+            for each in nodes[0].network._host.swarm._transport._streams:
+                connected = each.stream.socket
+                assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5000
+                assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
 
 
 async def test_everyone_hears_everyone_on_both_channels() -> None:
@@ -107,7 +122,9 @@ async def test_everyone_hears_everyone_on_both_channels() -> None:
                         await each.endpoint.send(OracleId(other), b"to %d from %d" % (other, own))
             for own, each in enumerate(nodes):
                 expected = {(author, b"to all from %d" % author) for author in range(4) if author != own}
-                expected |= {(author, b"to %d from %d" % (own, author)) for author in range(4) if author != own}
+                expected |= {
+                    (author, b"to %d from %d" % (own, author)) for author in range(4) if author != own
+                }
                 received = {await each.endpoint.receive() for _ in range(len(expected))}
                 assert received == expected
 
@@ -136,12 +153,17 @@ async def test_a_member_restarts_with_the_same_key_on_another_port() -> None:
     with trio.fail_after(30):
         async with AsyncExitStack() as stack:
             boot = await stack.enter_async_context(
-                open_bootstrap_node(peer_seed=seed(100), listen=[LOOPBACK], allowed=lambda: [peer(0), peer(1)])
+                open_bootstrap_node(
+                    peer_seed=seed(100), listen=[LOOPBACK], allowed=lambda: [peer(0), peer(1)]
+                )
             )
             staying = await stack.enter_async_context(node(0, boot.addresses))
             endpoint = await stack.enter_async_context(staying.join(committee(0, [0, 1])))
             for life in (b"first life", b"second life"):
-                async with node(1, boot.addresses) as restarting, restarting.join(committee(1, [0, 1])) as its:
+                async with (
+                    node(1, boot.addresses) as restarting,
+                    restarting.join(committee(1, [0, 1])) as its,
+                ):
                     await until(staying, all_connected(endpoint))
                     await its.broadcast(life)
                     assert await endpoint.receive() == (1, life)
@@ -181,18 +203,19 @@ async def test_committees_come_and_go_on_one_network() -> None:
 
 async def test_leaving_the_last_committee_ends_its_connections() -> None:
     with trio.fail_after(20):
-        async with node(0) as leaving, node(1) as staying:
-            async with staying.join(committee(1, [0, 1])) as endpoint:
-                async with node(2, staying.addresses), leaving.join(committee(0, [0, 1])):
-                    pass
-                assert not all_connected(endpoint)()
+        async with node(0) as leaving, node(1) as staying, staying.join(committee(1, [0, 1])) as endpoint:
+            async with node(2, staying.addresses), leaving.join(committee(0, [0, 1])):
+                pass
+            assert not all_connected(endpoint)()
 
 
 async def test_broadcasts_are_relayed_only_if_the_check_agrees() -> None:
     """0 and 2 cannot reach each other, so that what 0 broadcasts comes to 2 by way of 1."""
     nowhere = ["/ip4/127.0.0.1/tcp/1"]
     members = range(3)
-    refuses = committee(1, members, relay_check=lambda author, payload: (author, payload) != (0, b"worthless"))
+    refuses = committee(
+        1, members, relay_check=lambda author, payload: (author, payload) != (0, b"worthless")
+    )
     with trio.fail_after(30):
         async with (
             node(1) as middle,
@@ -292,6 +315,7 @@ async def test_a_port_in_use_is_said_plainly() -> None:
         ({"listen": ["/dns4/localhost/tcp/0"]}, "listen"),
         ({"listen": ["localhost:1"]}, r"listen\[0\]"),
         ({"announce": ["/ip4/192.0.2.1/udp/1"]}, r"announce\[0\]"),
+        ({"announce": ["/ip4/192.0.2.1/tcp/1", "/ip4/0.0.0.0/tcp/1"]}, r"announce\[1\]"),
         ({"bootstrap": ["/ip4/192.0.2.1/tcp/1"]}, r"bootstrap\[0\]"),
         ({"sequence_start": -1}, "sequence_start"),
     ],

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from ocr_peer.errors import InputError
 from ocr_peer.libp2p_network.identity import public_key_of
 
-__all__ = ["MAX_ADDRESS_BYTES", "PeerAddress", "TcpAddress", "parse_address", "parse_peer_address"]
+__all__ = [
+    "MAX_ADDRESS_BYTES",
+    "PeerAddress",
+    "TcpAddress",
+    "parse_address",
+    "parse_announced",
+    "parse_peer_address",
+]
 
 MAX_ADDRESS_BYTES = 160
 """Longest address that is passed on; a DNS name of 128 characters fits."""
@@ -41,6 +49,11 @@ class TcpAddress:
     def is_unspecified(self) -> bool:
         """Whether it means every interface; such an address can be listened on, not dialled."""
         return self.is_ip and ip_address(self.host).is_unspecified
+
+    @property
+    def is_dialable(self) -> bool:
+        """Whether one can connect to it."""
+        return self.port != 0 and not self.is_unspecified
 
     def __str__(self) -> str:
         return f"/{self.kind}/{self.host}/tcp/{self.port}"
@@ -78,10 +91,26 @@ def parse_peer_address(text: str, *, field: str = "bootstrap") -> PeerAddress:
     address, peer_id = _parse(text, field, _PEER_EXAMPLE)
     if peer_id is None:
         raise InputError(field, text, "does not say which peer listens there", _PEER_EXAMPLE)
-    if address.is_unspecified or address.port == 0:
+    if not address.is_dialable:
         raise InputError(field, text, "is not an address that can be dialled", _PEER_EXAMPLE)
     public_key_of(peer_id, field=field)
     return PeerAddress(address, peer_id)
+
+
+def parse_announced(texts: Iterable[str]) -> list[TcpAddress]:
+    """Read the addresses that a node tells its peers.
+
+    Raises:
+        InputError: one is malformed, or nobody could dial it.
+    """
+    addresses = []
+    for index, text in enumerate(texts):
+        field = f"announce[{index}]"
+        address = parse_address(text, field=field)
+        if not address.is_dialable:
+            raise InputError(field, text, "is not an address that can be dialled", _EXAMPLE)
+        addresses.append(address)
+    return addresses
 
 
 def _parse(text: str, field: str, example: str) -> tuple[TcpAddress, str | None]:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import structlog
 import trio
 
-from ocr_peer.libp2p_network.addresses import PeerAddress, parse_address
+from ocr_peer.libp2p_network.addresses import PeerAddress, parse_address, parse_announced
 from ocr_peer.libp2p_network.counters import Counters
 from ocr_peer.libp2p_network.discovery import RecordServer
 from ocr_peer.libp2p_network.gate import Gate
@@ -88,7 +88,7 @@ async def open_bootstrap_node(
         InputError: a key or an address is unusable.
     """
     keys = key_pair_of(peer_seed)
-    announced = [parse_address(text, field=f"announce[{index}]") for index, text in enumerate(announce)]
+    announced = parse_announced(announce)
     quiet_library()
     counters = Counters()
 
@@ -104,7 +104,7 @@ async def open_bootstrap_node(
     ) as opened:
         host, tasks = opened
         server = RecordServer(
-            host, book, counters, own_record=lambda: None, may_know=is_allowed, only_own=allowed is None
+            host, book, own_record=lambda: None, may_know=is_allowed, only_own=allowed is None
         )
         node = BootstrapNode(host, book, server)
         tasks.run_daemon_task(node.sweep)

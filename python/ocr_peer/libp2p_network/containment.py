@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import structlog
 import trio
 from libp2p.tools.anyio_service import Stats, TaskStats
 from libp2p.tools.anyio_service.api import InternalManagerAPI, ManagerAPI, ServiceAPI
 
+from ocr_peer.libp2p_network.complaints import Complaints
 from ocr_peer.libp2p_network.counters import Count, Counters
 
 __all__ = ["ContainedTasks"]
-
-log = structlog.get_logger(__name__)
 
 _RESTART_DELAY = 1.0
 
@@ -32,6 +30,7 @@ class ContainedTasks(InternalManagerAPI):
     def __init__(self, nursery: trio.Nursery, counters: Counters) -> None:
         self._nursery = nursery
         self._counters = counters
+        self._complaints = Complaints()
         self._finished = trio.Event()
 
     def run_task(self, async_fn: AsyncFn, *args: Any, daemon: bool = False, name: str | None = None) -> None:
@@ -54,14 +53,10 @@ class ContainedTasks(InternalManagerAPI):
     async def _run_once(self, async_fn: AsyncFn, *args: Any) -> None:
         try:
             await async_fn(*args)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the purpose of this module
             self._counters.add(Count.CONTAINED_ERRORS)
-            log.debug(
-                "error contained",
-                task=getattr(async_fn, "__qualname__", ""),
-                error=repr(error),
-                exc_info=error,
-            )
+            task = getattr(async_fn, "__qualname__", repr(async_fn))
+            self._complaints.say("error contained", task, task=task, error=repr(error), exc_info=error)
 
     def finish(self) -> None:
         """Start no more tasks."""

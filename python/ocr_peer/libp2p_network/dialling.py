@@ -82,7 +82,8 @@ class Dialler:
                 attempts = 0
                 continue
             attempts += 1
-            await self._is_connected_within(peer_id, backoff * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+            await self._is_connected_within(peer_id, backoff * jitter)
             backoff = min(2 * backoff, _MAX_BACKOFF_SECONDS)
 
     def _is_our_turn(self, peer_id: str) -> bool:

@@ -1,8 +1,8 @@
 """Finding the addresses of members: signed records, exchanged with bootstrap nodes and with each other.
 
 One exchange is one stream of `/ocr/peers/1`. The asker sends a frame with the public keys it wants (32 bytes
-each), then records as frames, then an empty frame; the answerer sends the wanted records it has, then an empty
-frame.
+each), then records as frames, then an empty frame; the answerer sends the wanted records it has, then an
+empty frame.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import structlog
 import trio
 from libp2p.io.exceptions import IOException
 
-from ocr_peer.libp2p_network.counters import Count, Counters
+from ocr_peer.libp2p_network.counters import Count
 from ocr_peer.libp2p_network.frames import FrameError, FrameReader, encode_frame
 from ocr_peer.libp2p_network.gate import Role
 from ocr_peer.libp2p_network.host import PeerHost, StreamUnavailable
@@ -52,14 +52,13 @@ class RecordServer:
         self,
         host: PeerHost,
         book: AddressBook,
-        counters: Counters,
         *,
         own_record: Callable[[], AddressRecord | None],
         may_know: Callable[[str], bool],
         only_own: bool,
     ) -> None:
         self._book = book
-        self._counters = counters
+        self._counters = host.counters
         self._own_record = own_record
         self._may_know = may_know
         self._only_own = only_own
@@ -88,7 +87,9 @@ class RecordServer:
                         await stream.read()
             except (FrameError, RecordError) as error:
                 self._counters.add(Count.REFUSED_FRAME)
-                log.warning("record exchange refused", peer=peer_id, reason=str(error))
+                self._host.gate.complaints.say(
+                    "record exchange refused", peer_id, peer=peer_id, reason=str(error)
+                )
             except IOException as error:
                 log.debug("record exchange ended", peer=peer_id, reason=repr(error))
 

@@ -8,7 +8,7 @@ import trio
 
 from ocr_peer.errors import InputError, InvariantError
 from ocr_peer.libp2p_network.containment import ContainedTasks
-from ocr_peer.libp2p_network.counters import Count, Counters
+from ocr_peer.libp2p_network.counters import Count
 from ocr_peer.libp2p_network.gate import Role
 from ocr_peer.libp2p_network.gossip import MAX_BROADCAST_BYTES, Broadcasts, Topic
 from ocr_peer.libp2p_network.host import PeerHost
@@ -17,23 +17,21 @@ from ocr_peer.libp2p_network.inbox import Inbox
 from ocr_peer.libp2p_network.peer_stream import PeerStream
 from ocr_peer.libp2p_network.streams import PeerLink, read_frames
 from ocr_peer.protocol.config import OracleId
-from ocr_peer.runtime.ports import NetworkCommittee, PeerStatus
+from ocr_peer.runtime.ports import Endpoint, NetworkCommittee, PeerStatus
 
 __all__ = ["CommitteeEndpoint"]
 
 
-class CommitteeEndpoint:
+class CommitteeEndpoint(Endpoint):
     """A committee while it is joined."""
 
-    def __init__(
-        self, committee: NetworkCommittee, host: PeerHost, broadcasts: Broadcasts, counters: Counters
-    ) -> None:
+    def __init__(self, committee: NetworkCommittee, host: PeerHost, broadcasts: Broadcasts) -> None:
         _check(committee, host.peer_id)
         name = committee.config_digest.hex()
         self._committee = committee
         self._host = host
         self._broadcasts = broadcasts
-        self._counters = counters
+        self._counters = host.counters
         self._topic = f"ocr/{name}"
         self._protocol = f"/ocr/{name}/1"
         others = {OracleId(index): peer_id for index, peer_id in enumerate(committee.peer_ids)}
@@ -42,10 +40,8 @@ class CommitteeEndpoint:
         self._oracles = {peer_id: oracle for oracle, peer_id in others.items()}
         self.is_ready = trio.Event()
         """Set once broadcasts and direct streams are received."""
-        self._inbox = Inbox(len(committee.peer_ids), committee.max_message_bytes, counters)
-        self._links = {
-            oracle: PeerLink(host, peer_id, self._protocol, counters) for oracle, peer_id in others.items()
-        }
+        self._inbox = Inbox(len(committee.peer_ids), committee.max_message_bytes, host.counters)
+        self._links = {oracle: PeerLink(host, peer_id, self._protocol) for oracle, peer_id in others.items()}
 
     @property
     def members(self) -> frozenset[str]:
@@ -111,7 +107,7 @@ class CommitteeEndpoint:
         if stream.peer_id not in self._oracles:
             self._counters.add(Count.REFUSED_STREAM)
             return
-        await read_frames(stream, self._receive_direct, self._counters)
+        await read_frames(stream, self._receive_direct, self._host)
 
     def _receive_direct(self, peer_id: str, payload: bytes) -> None:
         if self._fits(payload):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from enum import Enum
 
-import structlog
 import trio
 from libp2p.abc import IRawConnection, ISecureConn
 from libp2p.crypto.keys import KeyPair
@@ -16,14 +14,11 @@ from libp2p.peer.id import ID
 from libp2p.security.exceptions import HandshakeFailure
 from libp2p.security.noise.transport import Transport as NoiseTransport
 
+from ocr_peer.libp2p_network.complaints import Complaints
 from ocr_peer.libp2p_network.counters import Count, Counters
 from ocr_peer.libp2p_network.tcp import GuardedTcpStream
 
 __all__ = ["Gate", "GatedNoise", "Role"]
-
-log = structlog.get_logger(__name__)
-
-_SAID_ONCE = 64
 
 
 class Role(Enum):
@@ -48,7 +43,8 @@ class Gate:
         self._counters = counters
         self._exchanges_records = exchanges_records
         self._members: frozenset[str] = frozenset()
-        self._said: OrderedDict[str, None] = OrderedDict()
+        self.complaints = Complaints()
+        """For everyone who deals with peers of this gate."""
 
     @property
     def members(self) -> frozenset[str]:
@@ -68,16 +64,10 @@ class Gate:
         return Role.RECORDS if self._exchanges_records(peer_id) else None
 
     def reject(self, peer_id: str, direction: str) -> None:
-        """Count a rejected peer, and say so once per peer."""
+        """Count a rejected peer, and say so."""
         self._counters.add(Count.REJECTED_OUTSIDER)
-        if peer_id in self._said:
-            return
-        self._said[peer_id] = None
-        if len(self._said) > _SAID_ONCE:
-            self._said.popitem(last=False)
-        log.warning(
-            "peer rejected", peer=peer_id, direction=direction, reason="not a member of any committee here"
-        )
+        reason = "no member of a committee here"
+        self.complaints.say("peer rejected", peer_id, peer=peer_id, direction=direction, reason=reason)
 
 
 class GatedNoise(NoiseTransport):

@@ -26,7 +26,7 @@ from libp2p.pubsub.validators import PUBSUB_SIGNING_PREFIX
 from libp2p.tools.timed_cache.last_seen_cache import LastSeenCache
 
 from ocr_peer.libp2p_network.containment import ContainedTasks
-from ocr_peer.libp2p_network.counters import Count, Counters
+from ocr_peer.libp2p_network.counters import Count
 from ocr_peer.libp2p_network.frames import MAX_FRAME_BYTES, FrameError, FrameReader, encode_frame
 from ocr_peer.libp2p_network.gate import Role
 from ocr_peer.libp2p_network.host import PeerHost, StreamUnavailable
@@ -48,12 +48,15 @@ _SEEN_SECONDS = 120.0
 _SEEN_LIMIT = 1 << 16
 _RATE_PER_SECOND = 250.0
 _RATE_BURST = 500.0
-"""Broadcasts per author. Fast feeds send about five per round; py-libp2p itself manages some eighty per second."""
+"""Broadcasts per author. A leader sends about four per round."""
 _PENALTY_SECONDS = 0.02
 """Pause in reading from a peer that passed on something no honest peer would."""
 _REOPEN_SECONDS = 0.5
 _REOPEN_MAX_SECONDS = 10.0
 _SEQUENCE_BYTES = 8
+_REPLAY_WINDOW = 1024
+"""Relayed messages overtake each other by far less. Without this, a member could replay another's old broadcasts
+once their ids are forgotten, and use up that member's rate."""
 
 
 @dataclass(slots=True)
@@ -83,6 +86,14 @@ class _Author:
         self._key = Ed25519PublicKey.from_bytes(raw[-32:])
         self._tokens = _RATE_BURST
         self._refilled_at = 0.0
+        self._newest = 0
+
+    def is_stale(self, sequence: int) -> bool:
+        """Whether so many newer ones were seen that this can only be a replay."""
+        return sequence + _REPLAY_WINDOW <= self._newest
+
+    def note(self, sequence: int) -> None:
+        self._newest = max(self._newest, sequence)
 
     def may_send(self) -> bool:
         now = trio.current_time()
@@ -131,12 +142,12 @@ class Broadcasts(Pubsub):
     """Gossip of one host; strictly signed.
 
     Args:
-        sequence: number before the first message's; must be higher than any used before with this key, or peers
-            take new messages for old ones.
+        sequence: number before the first message's; must be higher than any used before with this key, or
+            peers take new messages for old ones.
     """
 
-    def __init__(self, host: PeerHost, tasks: ContainedTasks, counters: Counters, *, sequence: int) -> None:
-        self._router = GuardedRouter(counters)
+    def __init__(self, host: PeerHost, tasks: ContainedTasks, *, sequence: int) -> None:
+        self._router = GuardedRouter(host.counters)
         super().__init__(host, self._router, strict_signing=True)
         host.swarm.observe(host)  # instead of the library's observer, which blocks on its queue
         self.seen_messages.stop()
@@ -145,7 +156,7 @@ class Broadcasts(Pubsub):
         self._manager = tasks
         self._router._manager = tasks  # noqa: SLF001 - how the library hands a service its manager
         self._peer_host = host
-        self._counters = counters
+        self._counters = host.counters
         self._topics: dict[str, Topic] = {}
         host.on_connected.append(self._greet)
         host.on_disconnected.append(self._connection_lost)
@@ -274,7 +285,7 @@ class Broadcasts(Pubsub):
                 await self._handle_rpc(peer_id, rpc)
         except (FrameError, DecodeError) as error:
             self._counters.add(Count.REFUSED_RPC)
-            log.warning("gossip stream reset", peer=str(peer_id), reason=str(error))
+            self._complain("gossip stream reset", peer_id, str(error))
         except IOException as error:
             log.debug("gossip from peer ended", peer=str(peer_id), reason=repr(error))
 
@@ -288,7 +299,7 @@ class Broadcasts(Pubsub):
             await self._router.handle_rpc(rpc, peer_id)
 
     def handle_subscription(self, origin_id: ID, sub_message: rpc_pb2.RPC.SubOpts) -> None:
-        """Note a subscription, also to a topic that is joined later, unless the peer has no business there."""
+        """Note a subscription, also to a topic we join later, unless the peer has no business there."""
         name = sub_message.topicid
         topic = self._topics.get(name)
         is_entitled = _TOPIC.fullmatch(name) if topic is None else str(origin_id) in topic.members
@@ -296,7 +307,7 @@ class Broadcasts(Pubsub):
             super().handle_subscription(origin_id, sub_message)
 
     async def push_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
-        """Take in a message, ours or a peer's: check, deliver, pass on. In this order, without a pause between."""
+        """Take in a message, ours or a peer's: check, deliver, pass on, in this order and without a pause."""
         if msg_forwarder == self.my_id:
             self.seen_messages.add(self.get_message_id(msg))
             await self._router.publish(msg_forwarder, msg)
@@ -309,8 +320,11 @@ class Broadcasts(Pubsub):
             return
         self._counters.add(fault)
         if fault is Count.REFUSED_SIGNATURE:
-            log.debug("forged broadcast", peer=str(msg_forwarder))
+            self._complain("gossip refused", msg_forwarder, "passed on a forged broadcast")
             await trio.sleep(_PENALTY_SECONDS)
+
+    def _complain(self, event: str, peer_id: ID, reason: str) -> None:
+        self._peer_host.gate.complaints.say(event, str(peer_id), peer=str(peer_id), reason=reason)
 
     def _check(self, message: rpc_pb2.Message) -> Count | None:
         """Deliver a message, or say why not; never raises."""
@@ -318,12 +332,16 @@ class Broadcasts(Pubsub):
         author = None if topic is None else topic.authors.get(message.from_id)
         if topic is None or author is None or len(message.seqno) != _SEQUENCE_BYTES:
             return Count.REFUSED_BROADCAST  # our own messages coming back from an earlier life among them
+        sequence = int.from_bytes(message.seqno, "big")
+        if author.is_stale(sequence):
+            return Count.REFUSED_BROADCAST
         if len(message.data) > topic.max_message_bytes:
             return Count.REFUSED_OVERSIZE
         if not author.signed(message):
             return Count.REFUSED_SIGNATURE
         # From here on the author alone answers for the message, so that one look at it is enough.
         self.seen_messages.add(self.get_message_id(message))
+        author.note(sequence)
         if not author.may_send():
             return Count.REFUSED_RATE
         try:

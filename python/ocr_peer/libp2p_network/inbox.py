@@ -19,8 +19,8 @@ _MIN_BYTES = 1024 * 1024
 class Inbox:
     """Payloads by author.
 
-    An author over its bound loses its *oldest* payloads: in this protocol newer ones make them moot. Authors take
-    turns, one payload each; one author's payloads keep the order in which they arrived.
+    An author over its bound loses its *oldest* payloads: in this protocol newer ones make them moot. Authors
+    take turns, one payload each; one author's payloads keep the order in which they arrived.
 
     Args:
         max_message_bytes: an author may have at least four payloads of this size waiting.

@@ -11,8 +11,8 @@ __all__ = ["quiet_library"]
 def quiet_library() -> None:
     """Silence what the library writes about every peer's every misstep, unless `LIBP2P_DEBUG` is set.
 
-    It also calls `logging.debug` and its like on the root logger, which installs a handler there as soon as none
-    is present and so changes the logging of the whole process; an empty handler prevents that.
+    It also calls `logging.debug` and its like on the root logger, which installs a handler there as soon as
+    none is present and so changes the logging of the whole process; an empty handler prevents that.
     """
     root = logging.getLogger()
     if not root.handlers:

@@ -9,7 +9,7 @@ import structlog
 import trio
 
 from ocr_peer.errors import InputError, InvariantError
-from ocr_peer.libp2p_network.addresses import PeerAddress, parse_address, parse_peer_address
+from ocr_peer.libp2p_network.addresses import PeerAddress, parse_address, parse_announced, parse_peer_address
 from ocr_peer.libp2p_network.counters import Counters
 from ocr_peer.libp2p_network.dialling import Dialler
 from ocr_peer.libp2p_network.discovery import Discovery, RecordServer
@@ -22,14 +22,14 @@ from ocr_peer.libp2p_network.library_logging import quiet_library
 from ocr_peer.libp2p_network.records import AddressBook, sign_record
 from ocr_peer.libp2p_network.tcp import bind
 from ocr_peer.protocol.config import ConfigDigest
-from ocr_peer.runtime.ports import NetworkCommittee
+from ocr_peer.runtime.ports import Network, NetworkCommittee
 
 __all__ = ["Libp2pNetwork", "open_libp2p_network"]
 
 log = structlog.get_logger(__name__)
 
 
-class Libp2pNetwork:
+class Libp2pNetwork(Network):
     """One node's transport; made by `open_libp2p_network`."""
 
     relays_broadcasts = True
@@ -95,7 +95,7 @@ class Libp2pNetwork:
             raise InvariantError("the network is closed")
         if digest in self._endpoints:
             raise InvariantError(f"committee {digest.hex()} is joined already")
-        endpoint = CommitteeEndpoint(committee, self._host, self._broadcasts, self._host.counters)
+        endpoint = CommitteeEndpoint(committee, self._host, self._broadcasts)
         self._endpoints[digest] = endpoint
         ended = trio.Event()
         scope = trio.CancelScope()
@@ -106,10 +106,10 @@ class Libp2pNetwork:
             yield endpoint
         finally:
             scope.cancel()
-            del self._endpoints[digest]
-            self._use_committees()
             with trio.CancelScope(shield=True):  # ends by itself: nothing in it waits for a peer
                 await ended.wait()
+            del self._endpoints[digest]
+            self._use_committees()
             self._drop_strangers()
 
     def _use_committees(self) -> None:
@@ -167,7 +167,7 @@ async def open_libp2p_network(
     keys = key_pair_of(peer_seed)
     own = peer_id_of(keys.public_key.to_bytes())
     bootstraps = _bootstraps(bootstrap, own)
-    announced = [parse_address(text, field=f"announce[{index}]") for index, text in enumerate(announce)]
+    announced = parse_announced(announce)
     if not 0 <= sequence_start < 1 << 63:
         raise InputError("sequence_start", sequence_start, "is not in 0 … 2^63", "use nanoseconds since 1970")
     quiet_library()
@@ -188,14 +188,14 @@ async def open_libp2p_network(
         host, tasks = opened
         own_record = sign_record(keys.private_key, sequence_start, host.announced)
         server = RecordServer(
-            host, book, counters, own_record=lambda: own_record, may_know=lambda _: True, only_own=False
+            host, book, own_record=lambda: own_record, may_know=lambda _: True, only_own=False
         )
         ids = frozenset(bootstraps)
         discovery = Discovery(
             host, book, server, own_record=own_record, bootstraps=ids, interval=exchange_interval
         )
         dialler = Dialler(host, tasks, addresses=addresses, always_ours=ids)
-        broadcasts = Broadcasts(host, tasks, counters, sequence=sequence_start)
+        broadcasts = Broadcasts(host, tasks, sequence=sequence_start)
         tasks.run_daemon_task(discovery.run)
         async with trio.open_nursery() as nursery:
             network = Libp2pNetwork(

@@ -1,8 +1,8 @@
 """A libp2p stream with buffered reading, and credit given back in large steps.
 
-py-libp2p reads lengths and negotiation lines byte by byte and answers every read with a window update of its own;
-setting up one stream takes some hundred frames that way. It also doubles the window to 16 MiB as it goes. Here the
-window stays at 256 KiB, which bounds what a peer can make this node hold.
+py-libp2p reads lengths and negotiation lines byte by byte and answers every read with a window update of its
+own; setting up one stream takes some hundred frames that way. It also doubles the window to 16 MiB as it goes.
+Here the window stays at 256 KiB, which bounds what a peer can make this node hold.
 """
 
 from __future__ import annotations

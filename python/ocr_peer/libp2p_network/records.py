@@ -111,7 +111,7 @@ def _address(raw: bytes) -> TcpAddress:
         address = parse_address(text)
     except (UnicodeDecodeError, InputError) as error:
         raise RecordError("malformed address") from error
-    if address.port == 0 or address.is_unspecified or str(address) != text:
+    if not address.is_dialable or str(address) != text:
         raise RecordError("address that cannot be dialled")
     return address
 

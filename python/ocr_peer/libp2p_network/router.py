@@ -1,8 +1,9 @@
 """Gossipsub 1.1's mesh, kept from growing without bound and from doing needless work.
 
-The mesh itself (graft, prune, heartbeat) is py-libp2p's. Sending is rewritten: no signed peer record is attached
-to and verified with every RPC, own messages go to every subscriber at once (flood publishing, which py-libp2p
-lacks), answers to IWANT fit the receiver's limit, and what a peer names is looked up before it is remembered.
+The mesh itself (graft, prune, heartbeat) is py-libp2p's. Sending is rewritten: no signed peer record is
+attached to and verified with every RPC, own messages go to every subscriber at once (flood publishing, which
+py-libp2p lacks), answers to IWANT fit the receiver's limit, and what a peer names is looked up before it is
+remembered.
 """
 
 from __future__ import annotations

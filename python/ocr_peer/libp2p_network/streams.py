@@ -9,7 +9,7 @@ import structlog
 import trio
 from libp2p.io.exceptions import IOException
 
-from ocr_peer.libp2p_network.counters import Count, Counters
+from ocr_peer.libp2p_network.counters import Count
 from ocr_peer.libp2p_network.frames import MAX_FRAME_BYTES, FrameError, FrameReader, encode_frame
 from ocr_peer.libp2p_network.host import PeerHost, StreamUnavailable
 from ocr_peer.libp2p_network.peer_stream import PeerStream
@@ -29,11 +29,10 @@ _RETRY_MAX_SECONDS = 2.0
 class PeerLink:
     """The way to one peer: a bounded queue and the one task that writes."""
 
-    def __init__(self, host: PeerHost, peer_id: str, protocol: str, counters: Counters) -> None:
+    def __init__(self, host: PeerHost, peer_id: str, protocol: str) -> None:
         self._host = host
         self._peer_id = peer_id
         self._protocol = protocol
-        self._counters = counters
         self._queue: deque[bytes] = deque()
         self._queued = Wakeup()
 
@@ -42,7 +41,7 @@ class PeerLink:
         self._queue.append(payload)
         if len(self._queue) > _QUEUE_FRAMES:
             self._queue.popleft()
-            self._counters.add(Count.DROPPED_QUEUE_FULL)
+            self._host.counters.add(Count.DROPPED_QUEUE_FULL)
         self._queued.notify()
 
     async def run(self) -> None:
@@ -84,14 +83,16 @@ class PeerLink:
                 raise
 
 
-async def read_frames(stream: PeerStream, receive: Callable[[str, bytes], None], counters: Counters) -> None:
+async def read_frames(stream: PeerStream, receive: Callable[[str, bytes], None], host: PeerHost) -> None:
     """Hand every frame of an incoming stream to `receive` until the stream ends."""
     reader = FrameReader(stream.read, MAX_FRAME_BYTES)
     try:
         while True:
             receive(stream.peer_id, await reader.next())
     except FrameError as error:
-        counters.add(Count.REFUSED_FRAME)
-        log.warning("direct stream reset", peer=stream.peer_id, reason=str(error))
+        host.counters.add(Count.REFUSED_FRAME)
+        host.gate.complaints.say(
+            "direct stream reset", stream.peer_id, peer=stream.peer_id, reason=str(error)
+        )
     except IOException as error:
         log.debug("direct stream from peer ended", peer=stream.peer_id, reason=repr(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
+from collections.abc import Callable
 from typing import Protocol, cast
 
 import structlog
@@ -22,7 +23,7 @@ from ocr_peer.libp2p_network.containment import ContainedTasks
 from ocr_peer.libp2p_network.counters import Count, Counters
 from ocr_peer.libp2p_network.gate import Gate, GatedNoise
 from ocr_peer.libp2p_network.muxing import BoundedYamux, GuardedUpgrader
-from ocr_peer.libp2p_network.tcp import GuardedTcp
+from ocr_peer.libp2p_network.tcp import GuardedTcp, GuardedTcpStream
 
 __all__ = ["ConnectionObserver", "GuardedSwarm"]
 
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 _MAX_CONNECTIONS = 1024
 _MAX_HANDSHAKES = 256
-_MAX_HANDSHAKES_PER_ADDRESS = 64
+_MAX_CONNECTIONS_PER_ADDRESS = 128
 _FAREWELL_SECONDS = 1.0
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 _ACCEPT_PAUSE = 0.1
@@ -74,13 +75,14 @@ class GuardedSwarm(Swarm):
         self._tasks = tasks
         self._transport = transport
         self._counters = counters
-        self._handshakes: Counter[str] = Counter()
+        self._handshakes = 0
+        self._incoming: Counter[str] = Counter()
 
     def observe(self, observer: ConnectionObserver) -> None:
         """Tell `observer` about connections, and nobody else.
 
-        The library's own observers remember every peer id they ever saw (the tag store) or open streams in tasks
-        that nothing contains (identify).
+        The library's own observers remember every peer id they ever saw (the tag store) or open streams in
+        tasks that nothing contains (identify).
         """
         self.notifees[:] = [_Notifee(observer)]
 
@@ -102,28 +104,36 @@ class GuardedSwarm(Swarm):
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         # `_handle_inbound_connection` would hold one of its slots until the swarm ends.
-        with stream.socket:
-            try:
-                guarded = self._transport.guard(stream)
-            except OSError:
-                return
-            remote = guarded.remote_host
+        try:
+            guarded = self._transport.guard(stream)
+        except OSError:
+            return
+        remote = guarded.remote_host
+        self._incoming[remote] += 1
+        try:
             if (
-                self._handshakes.total() >= _MAX_HANDSHAKES
-                or self._handshakes[remote] >= _MAX_HANDSHAKES_PER_ADDRESS
+                self._handshakes >= _MAX_HANDSHAKES
+                or self._incoming[remote] > _MAX_CONNECTIONS_PER_ADDRESS
+                or len(self.get_connections()) >= _MAX_CONNECTIONS
             ):
                 self._counters.add(Count.REJECTED_BUSY)
                 return
-            self._handshakes[remote] += 1
-            try:
-                raw = RawConnection(guarded, initiator=False)
-                muxed = await self.upgrade_inbound_raw_conn(raw, Multiaddr("/ip4/0.0.0.0/tcp/0"))
-            except Exception as error:  # noqa: BLE001 - a stranger's handshake can fail in any way
-                log.debug("incoming connection failed", remote=remote, reason=repr(error))
-                return
-            finally:
-                self._handshakes -= Counter([remote])
-            await cast(BoundedYamux, muxed).event_closed.wait()
+            muxed = await self._upgrade(guarded)
+            await muxed.event_closed.wait()
+        except Exception as error:  # noqa: BLE001 - a stranger's handshake can fail in any way
+            log.debug("incoming connection failed", remote=remote, reason=repr(error))
+        finally:
+            self._incoming -= Counter([remote])
+            guarded.abort()
+
+    async def _upgrade(self, guarded: GuardedTcpStream) -> BoundedYamux:
+        self._handshakes += 1
+        try:
+            raw = RawConnection(guarded, initiator=False)
+            muxed = await self.upgrade_inbound_raw_conn(raw, Multiaddr("/ip4/0.0.0.0/tcp/0"))
+        finally:
+            self._handshakes -= 1
+        return cast(BoundedYamux, muxed)
 
     async def close_all(self) -> None:
         """Accept no more, and close every connection in good form as far as peers let us within a second."""
@@ -147,10 +157,17 @@ class _Notifee(INotifee):
         self._observer = observer
 
     async def connected(self, network: INetwork, conn: INetConn) -> None:
-        self._observer.connection_opened(cast(SwarmConn, conn))
+        self._tell(self._observer.connection_opened, conn)
 
     async def disconnected(self, network: INetwork, conn: INetConn) -> None:
-        self._observer.connection_closed(cast(SwarmConn, conn))
+        self._tell(self._observer.connection_closed, conn)
+
+    def _tell(self, react: Callable[[SwarmConn], None], conn: INetConn) -> None:
+        try:
+            react(cast(SwarmConn, conn))
+        except Exception as error:  # the library would swallow it
+            log.error("bookkeeping of connections failed", error=repr(error), exc_info=error)
+            raise
 
     async def opened_stream(self, network: INetwork, stream: INetStream) -> None:
         """Not of interest."""

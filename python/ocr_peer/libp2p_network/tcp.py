@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from weakref import WeakSet
 
 import trio
 from libp2p.abc import IListener, IRawConnection, ITransport
@@ -42,9 +41,12 @@ _BACKLOG = 256
 class GuardedTcpStream(TrioTCPStream):
     """One connection's bytes."""
 
-    def __init__(self, stream: trio.SocketStream, counters: Counters) -> None:
+    def __init__(
+        self, stream: trio.SocketStream, counters: Counters, open_streams: set[GuardedTcpStream]
+    ) -> None:
         super().__init__(stream)
         self._counters = counters
+        self._open_streams = open_streams
         self._budget: int | None = _HANDSHAKE_BYTES
         self._unread = bytearray()
         _detect_dead_peer(stream.socket)
@@ -82,7 +84,13 @@ class GuardedTcpStream(TrioTCPStream):
 
     def abort(self) -> None:
         """Close at once; whoever waits on the socket is told."""
+        self._open_streams.discard(self)
         self.stream.socket.close()
+
+    async def close(self) -> None:
+        """Close."""
+        self._open_streams.discard(self)
+        await super().close()
 
 
 class GuardedTcp(ITransport):
@@ -90,7 +98,7 @@ class GuardedTcp(ITransport):
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._streams: WeakSet[GuardedTcpStream] = WeakSet()
+        self._streams: set[GuardedTcpStream] = set()
 
     async def dial(self, maddr: Multiaddr) -> IRawConnection:
         """Connect to a TCP address; names are resolved by the operating system."""
@@ -109,7 +117,7 @@ class GuardedTcp(ITransport):
             OSError: the peer is gone already.
         """
         try:
-            guarded = GuardedTcpStream(stream, self._counters)
+            guarded = GuardedTcpStream(stream, self._counters, self._streams)
         except OSError:
             stream.socket.close()
             raise
