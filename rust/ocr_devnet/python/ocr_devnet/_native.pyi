@@ -2,6 +2,8 @@
 
 from typing import final
 
+__all__ = ["Devnet"]
+
 @final
 class Devnet:
     """A development EVM chain in this process.
