@@ -15,6 +15,7 @@ _COMMANDS = (
     LazyCommand("keys", "Show the public parts of this node's keys."),
     LazyCommand("demo", "Run a whole committee on this machine, on a chain of its own."),
     LazyCommand("devnet", "Run a development chain on this machine."),
+    LazyCommand("conformance", "Run golden vectors against this implementation."),
     LazyCommand("version", "Show the versions of this program and of what it runs on."),
 )
 
@@ -47,5 +48,6 @@ def main() -> None:
     `ocr-peer --config node.toml` is short for `ocr-peer run --config node.toml`; with nothing at all,
     node.toml in the current folder is run.
 
-    Exit status: 0 done, 1 a bug in this program, 2 wrong input or failing surroundings, 130 interrupted.
+    Exit status: 0 done, 1 a check failed or a bug in this program, 2 wrong input or failing surroundings,
+    130 interrupted.
     """
