@@ -16,13 +16,14 @@ export UV_PROJECT_ENVIRONMENT := .venv
 # A uv of the surroundings must not redirect the environment.
 unexport VIRTUAL_ENV
 
-.PHONY: help demo test lint fmt bench contracts clean
+.PHONY: help demo test lint fmt bench sim contracts clean
 help:
 	@echo "make demo       a living committee on this machine; ARGS='--rounds 10 --json' passes options on"
 	@echo "make test       build what is needed and pass the whole test suite"
 	@echo "make lint       formatters, linters, types, import contracts"
 	@echo "make fmt        apply the formatters"
 	@echo "make bench      pytest bench --benchmark-only"
+	@echo "make sim        ten thousand seeded committees with faults"
 	@echo "make contracts  compile the contracts and write their artifacts"
 
 demo: .venv/.synced
@@ -34,6 +35,9 @@ test: .venv/.synced contracts/node_modules/.installed
 
 bench: .venv/.synced
 	$(BIN)/pytest bench --benchmark-only -p no:xdist $(ARGS)
+
+sim: .venv/.synced
+	$(BIN)/ocr-peer sim --seeds 1..10000 --fast --jobs 2 $(ARGS)
 
 lint: .venv/.synced
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ _COMMANDS = (
     LazyCommand("demo", "Run a whole committee on this machine, on a chain of its own."),
     LazyCommand("devnet", "Run a development chain on this machine."),
     LazyCommand("conformance", "Run golden vectors against this implementation."),
+    LazyCommand("sim", "Run simulated committees with faults, decided by a seed."),
     LazyCommand("version", "Show the versions of this program and of what it runs on."),
 )
 

@@ -23,7 +23,8 @@ class Finalizer:
         self._config = config
         self._attestation = attestation
         self._plugin = plugin
-        self._finalized: set[RoundTag] = set()
+        self._finalized: set[int] = set()
+        """Indices of the final rounds within the window."""
         self._newest_index = 0
         rounds = -(-_WINDOW_TIME // config.delta_round) if config.delta_round else 1000
         self.window = max(10, min(1000, rounds))
@@ -35,13 +36,14 @@ class Finalizer:
         if not 1 <= final.round <= self._config.r_max:
             effects.append(PeerFault(sender, f"final report of round {final.round}"))
             return None
-        if tag in self._finalized or self._index(tag) <= self._newest_index - self.window:
+        index = self._index(tag)
+        if index in self._finalized or index <= self._newest_index - self.window:
             return None
         refusal = self._refusal(tag, final)
         if refusal is not None:
             effects.append(PeerFault(sender, f"final report refused: {refusal}"))
             return None
-        self._remember(tag)
+        self._remember(index)
         effects.append(Broadcast(FinalEcho(final)))
         signers = tuple(int(signature.signer) for signature in final.signatures)
         effects.append(
@@ -68,9 +70,15 @@ class Finalizer:
     def _index(self, tag: RoundTag) -> int:
         return self._config.r_max * tag.epoch + tag.round
 
-    def _remember(self, tag: RoundTag) -> None:
+    def _remember(self, index: int) -> None:
         # Only verified certificates move the window: self-made ones of a far epoch cannot.
-        self._finalized.add(tag)
-        self._newest_index = max(self._newest_index, self._index(tag))
-        oldest = self._newest_index - self.window
-        self._finalized = {seen for seen in self._finalized if self._index(seen) > oldest}
+        self._finalized.add(index)
+        if index <= self._newest_index:
+            return
+        oldest_kept = index - self.window + 1
+        if index - self._newest_index > self.window:
+            self._finalized = {index}
+        else:
+            for passed in range(self._newest_index - self.window + 1, oldest_kept):
+                self._finalized.discard(passed)
+        self._newest_index = index

@@ -1,0 +1,364 @@
+"""n oracles, their network and the chain under one clock that only moves from event to event.
+
+Effects are carried out as `runtime.driver` does: in order, all records before the next visible effect in
+one transaction, which a crash in between loses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ocr_peer.errors import InvariantError
+from ocr_peer.protocol.config import Duration, OracleId
+from ocr_peer.protocol.effects import (
+    Broadcast,
+    Effect,
+    Milestone,
+    MilestoneKind,
+    Observe,
+    Persist,
+    ReadChain,
+    Record,
+    Send,
+    Transmit,
+)
+from ocr_peer.protocol.events import ChainRead, Event, MessageReceived, ObservationMade, Start, TimeAdvanced
+from ocr_peer.protocol.messages import Final, Message, ReportReq
+from ocr_peer.protocol.report import AttestedReport, RoundTag
+from ocr_peer.simulation.byzantine import Conspiracy, Letter, Release
+from ocr_peer.simulation.calendar import Calendar, Counts
+from ocr_peer.simulation.chain import Chain
+from ocr_peer.simulation.committee import SIMULATION_START, Committee
+from ocr_peer.simulation.durable import written
+from ocr_peer.simulation.faults import FaultPlan
+from ocr_peer.simulation.invariants import Invariants
+from ocr_peer.simulation.network import Links
+from ocr_peer.simulation.node import Life, Node
+from ocr_peer.simulation.post import Parcel, Post
+from ocr_peer.simulation.streams import Streams
+from ocr_peer.simulation.surroundings import Surroundings
+from ocr_peer.simulation.trace import Trace
+
+__all__ = ["Cluster"]
+
+
+class Cluster(Calendar):
+    """The simulation's mechanism. `disruption.schedule` adds what the plan does to it."""
+
+    def __init__(
+        self,
+        form: Callable[[int], Committee],
+        plan: FaultPlan,
+        streams: Streams,
+        *,
+        max_age: Duration,
+        trace: Trace,
+        replayed: bool,
+    ) -> None:
+        super().__init__()
+        self._form = form
+        self._replayed = replayed
+        self.committees = [form(0)]
+        config = self.committees[0].config
+        n = config.n
+        self.streams = streams
+        self.trace = trace
+        self.counts = Counts()
+        self.nodes = [Node(OracleId(oracle)) for oracle in range(n)]
+        self.chain = Chain(self.committees[0], max_age, self.now)
+        self.last_accepted = self.now
+        self.byzantine = plan.byzantine()
+        self.invariants = Invariants(n, plan.faulty())
+        self._faulty = plan.faulty()
+        self._conspiracy = Conspiracy(self.byzantine, n, streams)
+        self._links = Links(plan, n, streams)
+        self._post = Post(n, self.committees[0].plugin.limits)
+        self._surroundings = Surroundings(plan, n, streams)
+
+    def start(self, oracle: int) -> None:
+        """Start the oracle's process from what its disk holds."""
+        node = self.nodes[oracle]
+        if node.life is not None or node.disk_fails:
+            return
+        node.lives += 1
+        node.armed = None
+        node.clock_offset = node.next_clock_offset
+        committee = self.committees[node.generation]
+        node.life = Life(committee, oracle, replayed=self._replayed and oracle not in self.byzantine)
+        self.trace.add(self.elapsed, oracle, "starts", text=f"generation {node.generation}")
+        view, _ = self._surroundings.chain_view(
+            oracle, self.chain, self.now, node.clock(self.now), self.elapsed
+        )
+        self._step(node, Start(node.state(), view))
+
+    def crash(self, node: Node) -> None:
+        """The process is gone, and with it all that was not written."""
+        life = node.life
+        if life is None:
+            return
+        self.trace.add(self.elapsed, node.oracle_id, "crashes")
+        self.counts.crashes += 1
+        node.boundaries_to_crash = None
+        self._end(node, life)
+
+    def reconfigure(self, spread: int) -> None:
+        """`setConfig`: the chain has it at once, each oracle some time within `spread`."""
+        generation = len(self.committees)
+        self.committees.append(self._form(generation))
+        self.chain.configure(self.committees[generation], self.now)
+        self.trace.add(self.elapsed, -1, "configures", text=str(generation))
+        dice = self.streams.stream("reconfigure", generation)
+        for node in self.nodes:
+            self.at(self.elapsed + int(dice.random() * spread), self._learn, node, generation)
+
+    def reorganise(self, depth: int) -> None:
+        """The newest reports vanish; some of their transactions are mined again later."""
+        dropped = self.chain.reorganise(depth)
+        self.invariants.on_reorg(self.chain)
+        self.trace.add(self.elapsed, -1, "reorganises", text=str(len(dropped)))
+        dice = self.streams.stream("reorg", self.elapsed)
+        for item in dropped:
+            if dice.random() < 0.5:
+                self.at(self.elapsed + int(dice.random() * 5e9), self._land, item.transmitter, item.report)
+
+    def finish(self) -> None:
+        """Repeat what the living did (I9)."""
+        for node in self.nodes:
+            if node.life is not None:
+                self._replay(node, node.life)
+
+    def _learn(self, node: Node, generation: int) -> None:
+        if generation <= node.generation:
+            return
+        if node.life is not None:
+            self._end(node, node.life)
+            node.generation = generation
+            self.start(node.oracle_id)
+        else:
+            node.generation = generation
+
+    def _end(self, node: Node, life: Life) -> None:
+        self._replay(node, life)
+        node.life = None
+
+    def _replay(self, node: Node, life: Life) -> None:
+        try:
+            life.replay()
+        except InvariantError as error:
+            self.invariants.on_replay_difference(node, error)
+
+    def _step(self, node: Node, event: Event, sender: int | None = None) -> None:
+        life = node.life
+        if life is None:
+            return
+        self.counts.steps += 1
+        try:
+            effects = life.step(event, node.clock(self.now))
+        except Exception as error:  # noqa: BLE001 whatever it is, it breaks I13
+            if node.oracle_id not in self.byzantine:
+                self.invariants.on_exception(node, error, repr(event))
+            self._end(node, life)
+            return
+        if node.oracle_id in self.byzantine:
+            self._mislead(node, life, effects)
+        else:
+            self._carry_out(node, life, effects)
+            if node.life is life and node.oracle_id not in self._faulty:
+                self.invariants.after_step(node, sender)
+        if node.life is life:
+            self._arm(node, life)
+
+    def _arm(self, node: Node, life: Life) -> None:
+        deadline = life.oracle.next_deadline()
+        if deadline is None:
+            return
+        real = deadline - node.clock_offset
+        if node.armed is None or real < node.armed:
+            node.armed = real
+            self.at(real - SIMULATION_START, self._wake, node, node.lives, real)
+
+    def _wake(self, node: Node, lives: int, armed: int) -> None:
+        life = node.life
+        if life is None or lives != node.lives or armed != node.armed:
+            return
+        if node.paused_until > self.elapsed:
+            self.at(node.paused_until, self._wake, node, lives, armed)
+            return
+        node.armed = None
+        deadline = life.oracle.next_deadline()
+        if deadline is not None and deadline <= node.clock(self.now):
+            self.trace.add(self.elapsed, node.oracle_id, "wakes")
+            self.invariants.on_wake(node, self.elapsed)
+            self._step(node, TimeAdvanced())
+        else:
+            self._arm(node, life)
+
+    def _carry_out(self, node: Node, life: Life, effects: Sequence[Effect]) -> None:
+        honest = node.oracle_id not in self._faulty
+        unwritten: list[Record] = []
+        for effect in effects:
+            if node.boundaries_to_crash is not None and node.reaches_crash():
+                self.crash(node)
+                return
+            if isinstance(effect, Milestone):
+                self._note(node, life, effect, honest=honest)
+                continue
+            if isinstance(effect, Persist):
+                if honest:
+                    self.invariants.on_effect(node, life.committee, effect)
+                unwritten.append(effect.record)
+                continue
+            if isinstance(effect, Send | Broadcast | Transmit):
+                if unwritten and not self._write(node, unwritten):
+                    return
+                unwritten = []
+                if node.boundaries_to_crash is not None and node.reaches_crash():
+                    self.crash(node)
+                    return
+                if honest:
+                    if life.signing.signed:
+                        self.invariants.on_signed(node, life.committee)
+                    self.invariants.on_effect(node, life.committee, effect)
+            self._carry_out_one(node, effect)
+        if unwritten and not self._write(node, unwritten):
+            return
+        if honest and life.signing.signed:
+            self.invariants.on_signed(node, life.committee)
+
+    def _write(self, node: Node, records: list[Record]) -> bool:
+        if node.disk_fails:
+            # As the driver does: an oracle that cannot write is mute from then on.
+            self.trace.add(self.elapsed, node.oracle_id, "cannot write")
+            self.crash(node)
+            return False
+        before = node.state()
+        if node.oracle_id not in self._faulty:
+            self.invariants.on_write(node, before, records)
+        node.disks[node.generation] = written(before, records)
+        return True
+
+    def _carry_out_one(self, node: Node, effect: Effect) -> None:
+        oracle = node.oracle_id
+        match effect:
+            case Send(to, message):
+                self._send(node, (int(to),), self._post.of(message))
+            case Broadcast(message):
+                others = [other for other in range(len(self.nodes)) if other != oracle]
+                self._send(node, others, self._post.of(message))
+            case Observe(tag, timeout):
+                observation, latency = self._surroundings.observation(
+                    oracle, node.clock(self.now), self.elapsed
+                )
+                if oracle in self.byzantine:
+                    observation = self._conspiracy.observation(oracle, observation, self.now)
+                if observation is None:
+                    latency = timeout
+                self._later(node, min(latency, timeout), ObservationMade(tag, observation))
+            case ReadChain(tag, timeout):
+                view, latency = self._surroundings.chain_view(
+                    oracle, self.chain, self.now, node.clock(self.now), self.elapsed
+                )
+                self._later(node, timeout if view is None else latency, ChainRead(tag, view))
+            case Transmit(report):
+                self.trace.add(self.elapsed, oracle, "transmits", text=_place(report))
+                latency_or_none = self._surroundings.mined_after(oracle, self.elapsed)
+                if latency_or_none is not None:
+                    self.at(self.elapsed + latency_or_none, self._land, int(oracle), report)
+            case _:
+                pass
+
+    def _note(self, node: Node, life: Life, milestone: Milestone, *, honest: bool) -> None:
+        if milestone.kind is MilestoneKind.FINALIZED:
+            self.counts.finalized.add((node.generation, milestone.tag))
+        elif milestone.kind is MilestoneKind.EPOCH_ENTERED and honest:
+            self.invariants.on_effect(node, life.committee, milestone)
+
+    def _later(self, node: Node, delay: int, event: Event) -> None:
+        self.at(self.elapsed + delay, self._answer, node, node.lives, event)
+
+    def _answer(self, node: Node, lives: int, event: Event) -> None:
+        if node.life is None or lives != node.lives:
+            return
+        if node.paused_until > self.elapsed:
+            self.at(node.paused_until, self._answer, node, lives, event)
+            return
+        self.trace.add(self.elapsed, node.oracle_id, type(event).__name__)
+        self._step(node, event)
+
+    def _send(self, node: Node, targets: Sequence[int], parcel: Parcel) -> None:
+        oracle, elapsed = int(node.oracle_id), self.elapsed
+        kind = parcel.label.partition(" ")[0]
+        self.trace.add(elapsed, oracle, "sends", targets[0] if len(targets) == 1 else -1, parcel.label)
+        for to in targets:
+            self.counts.sends += 1
+            for delay in self._links.delays(oracle, to, kind, elapsed):
+                self.at(elapsed + delay, self._deliver, to, oracle, node.generation, parcel, elapsed)
+
+    def _deliver(self, to: int, sender: int, generation: int, parcel: Parcel, sent: int) -> None:
+        node = self.nodes[to]
+        if node.life is None or node.generation != generation:
+            return
+        if node.paused_until > self.elapsed:
+            self.at(node.paused_until, self._deliver, to, sender, generation, parcel, sent)
+            return
+        self.counts.deliveries += 1
+        self.trace.add(self.elapsed, to, "hears", sender, parcel.label, sent=sent)
+        message = parcel.message
+        if to in self.byzantine:
+            self._conspiracy.overhear(parcel.payload)
+        if message is None:
+            self.counts.faults_seen += 1
+            return
+        if to in self.byzantine and not self._understands(node, sender, message):
+            return
+        if type(message) is ReportReq:
+            self.invariants.certificates.on_request(node.life.committee.config.config_digest, message)
+        self._step(node, MessageReceived(OracleId(sender), message), sender)
+
+    def _mislead(self, node: Node, life: Life, effects: Sequence[Effect]) -> None:
+        oracle = int(node.oracle_id)
+        acts: list[Letter | Release] = []
+        for effect in effects:
+            if isinstance(effect, Send | Broadcast):
+                acts += self._conspiracy.outgoing(oracle, life.committee, effect)
+            elif isinstance(effect, Persist):
+                node.disks[node.generation] = written(node.state(), [effect.record])
+            elif isinstance(effect, Observe | ReadChain) or (
+                isinstance(effect, Transmit) and self._conspiracy.transmits(oracle)
+            ):
+                self._carry_out_one(node, effect)
+        tag = RoundTag(life.oracle.epoch, life.oracle.round)
+        acts += self._conspiracy.aside(oracle, life.committee, tag, self.now)
+        life.signing.signed.clear()
+        for act in acts:
+            if isinstance(act, Release):
+                self.at(self.elapsed + act.delay, self._land, oracle, act.report)
+            else:
+                self.at(self.elapsed + act.delay, self._post_letter, node, act)
+
+    def _understands(self, node: Node, sender: int, message: Message) -> bool:
+        committee, oracle = self.committees[node.generation], int(node.oracle_id)
+        for act in self._conspiracy.incoming(oracle, committee, sender, message):
+            context = act.report.context
+            final = Final(
+                context.epoch, context.round, context.extra_hash, act.report.report, act.report.signatures
+            )
+            self._send(node, [o for o in range(len(self.nodes)) if o != oracle], self._post.of(final))
+            self.at(self.elapsed, self._land, oracle, act.report)
+        return self._conspiracy.hears(oracle, sender, message, committee.config.f)
+
+    def _post_letter(self, node: Node, letter: Letter) -> None:
+        self._send(node, (letter.to,), self._post.of_bytes(letter.payload))
+
+    def _land(self, transmitter: int, report: AttestedReport) -> None:
+        item = self.chain.transmit(transmitter, report, self.now)
+        verdict = "refuses" if item is None else "accepts"
+        self.trace.add(self.elapsed, -1, verdict, transmitter, _place(report))
+        if item is not None:
+            self.counts.accepted += 1
+            self.last_accepted = self.now
+            self.invariants.on_accepted(self.chain, item, self.now)
+
+
+def _place(report: AttestedReport) -> str:
+    return f"report {report.context.epoch}/{report.context.round}"

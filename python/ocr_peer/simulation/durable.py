@@ -1,0 +1,36 @@
+"""What an oracle's disk holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ocr_peer.protocol.effects import (
+    FollowerRecord,
+    PacemakerRecord,
+    PendingTransmission,
+    Record,
+    SettledTransmission,
+)
+from ocr_peer.protocol.events import StoredState
+
+__all__ = ["written"]
+
+
+def written(state: StoredState, records: Sequence[Record]) -> StoredState:
+    """The state after one transaction; the same outcome as `ocr_peer.store` has."""
+    for record in records:
+        match record:
+            case PacemakerRecord():
+                state = replace(state, pacemaker=record)
+            case FollowerRecord():
+                state = replace(state, follower=record)
+            case PendingTransmission(report):
+                tag = report.context.tag
+                others = (item for item in state.pending if item.report.context.tag != tag)
+                pending = sorted((*others, record), key=lambda item: item.report.context.tag)
+                state = replace(state, pending=tuple(pending))
+            case SettledTransmission(tag):
+                kept = tuple(item for item in state.pending if item.report.context.tag != tag)
+                state = replace(state, pending=kept)
+    return state

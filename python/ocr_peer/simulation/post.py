@@ -1,0 +1,72 @@
+"""Messages as bytes on their way: encoded when sent, decoded from those bytes when they arrive.
+
+Both are pure functions, so equal bytes are decoded once; a broadcast arrives many times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ocr_peer import crypto
+from ocr_peer.protocol.messages import FinalEcho, Message, NewEpoch
+from ocr_peer.protocol.plugin import SizeLimits
+from ocr_peer.wire.codec import Undecodable, decode_message, encode_message
+from ocr_peer.wire.limits import oversize
+
+__all__ = ["Parcel", "Post"]
+
+_REMEMBERED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Bytes, and what a receiver makes of them."""
+
+    payload: bytes
+    label: str
+    """Kind, epoch/round and the start of the bytes' hash."""
+    message: Message | None
+    """`None` when refused: not decodable, or too long for its kind."""
+
+
+class Post:
+    """Encodes and decodes for a committee of n."""
+
+    def __init__(self, n: int, limits: SizeLimits) -> None:
+        self._n = n
+        self._limits = limits
+        self._parcels: dict[bytes, Parcel] = {}
+
+    def of(self, message: Message) -> Parcel:
+        """The message as it travels."""
+        return self.of_bytes(encode_message(message))
+
+    def of_bytes(self, payload: bytes) -> Parcel:
+        """Bytes that an oracle, perhaps a Byzantine one, sends."""
+        known = self._parcels.get(payload)
+        if known is None:
+            known = self._parcel(payload)
+            if len(self._parcels) >= _REMEMBERED:
+                del self._parcels[next(iter(self._parcels))]
+            self._parcels[payload] = known
+        return known
+
+    def _parcel(self, payload: bytes) -> Parcel:
+        decoded = decode_message(payload)
+        name = crypto.blake3(payload)[:4].hex()
+        if isinstance(decoded, Undecodable):
+            return Parcel(payload, f"{len(payload)} undecodable bytes #{name}", None)
+        label = f"{type(decoded).__name__} {_place(decoded)} #{name}"
+        if oversize(decoded, len(payload), self._n, self._limits):
+            return Parcel(payload, f"oversize {label}", None)
+        return Parcel(payload, label, decoded)
+
+
+def _place(message: Message) -> str:
+    match message:
+        case NewEpoch(epoch):
+            return str(epoch)
+        case FinalEcho(final):
+            return f"{final.epoch}/{final.round}"
+        case _:
+            return f"{message.epoch}/{message.round}"
