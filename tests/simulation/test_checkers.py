@@ -63,7 +63,7 @@ def test_a_quorum_of_forgers_breaks_i2() -> None:
 
 
 def test_a_finalizer_that_checks_nothing_breaks_i2(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Finalizer, "_refusal", lambda self, tag, final: None)
+    monkeypatch.setattr(Finalizer, "_refusal", lambda self, final: None)
     found("I2", byzantine(Behaviour.FORGE, 1), n=7)
 
 

@@ -14,7 +14,7 @@ from ocr_peer.evm.connection import connect
 from ocr_peer.job import Job
 from ocr_peer.keystore import read_password, unlock_keyring
 from ocr_peer.libp2p_network import open_bootstrap_node
-from ocr_peer.node.jobs import contract_address, load_jobs
+from ocr_peer.node.jobs import chain_of, contract_address, load_jobs
 from ocr_peer.protocol.config import SECOND
 from ocr_peer.runtime.ports import ContractConfig
 from ocr_peer.settings import Settings
@@ -61,14 +61,7 @@ async def run_bootstrap(settings: Settings, on_ready: Callable[[tuple[str, ...]]
 
 
 async def _follow(settings: Settings, job: Job, members: dict[str, frozenset[str]]) -> None:
-    chain = settings.chain(job.chain_id)
-    if chain is None:
-        raise InputError(
-            "relayConfig.chainID",
-            job.chain_id,
-            f'job "{job.name}" needs a chain that node.toml does not configure',
-            f"add an [[EVM]] table with ChainID = {job.chain_id}",
-        )
+    chain = chain_of(job, settings)
     rpc = await connect(chain.nodes[0].http_url, job.chain_id, contract_address(job))
     try:
         tracker = ConfigTracker(

@@ -12,7 +12,6 @@ import trio
 
 from ocr_peer import crypto
 from ocr_peer.errors import InputError
-from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.chain import AggregatorChain
 from ocr_peer.evm.config_tracker import ConfigTracker
 from ocr_peer.evm.confirmation import ConfirmationSettings
@@ -24,7 +23,7 @@ from ocr_peer.evm.transmitter import Transmitter, TransmitterSettings
 from ocr_peer.job import Job
 from ocr_peer.keystore import Keyring, PublicIdentity, public_identity, read_password, unlock_keyring
 from ocr_peer.libp2p_network import Libp2pNetwork, open_libp2p_network
-from ocr_peer.node.jobs import check_keys, contract_address, contract_key, load_jobs
+from ocr_peer.node.jobs import chain_of, check_keys, contract_address, contract_key, load_jobs
 from ocr_peer.node.logs import milestone_listener
 from ocr_peer.node.membership import membership_reader
 from ocr_peer.node.observation import PipelineSource
@@ -45,7 +44,6 @@ _log = structlog.get_logger(__name__)
 class _Chain:
     """One chain as the node's feeds share it."""
 
-    settings: ChainSettings
     rpc: RpcClient
     transmitter: Transmitter
 
@@ -115,14 +113,7 @@ async def _open_chains(
 ) -> Mapping[int, _Chain]:
     chains: dict[int, _Chain] = {}
     for job in jobs:
-        chain_settings = settings.chain(job.chain_id)
-        if chain_settings is None:
-            raise InputError(
-                "relayConfig.chainID",
-                job.chain_id,
-                f'job "{job.name}" needs a chain that node.toml does not configure',
-                f"add an [[EVM]] table with ChainID = {job.chain_id}",
-            )
+        chain_settings = chain_of(job, settings)
         rpc = await _connect(chain_settings, job, store)
         stack.push_async_callback(rpc.aclose)
         if job.chain_id in chains:
@@ -143,20 +134,17 @@ async def _open_chains(
                 confirmation=ConfirmationSettings(bump_after_blocks=gas.bump_threshold),
             ),
         )
-        chains[job.chain_id] = _Chain(chain_settings, rpc, transmitter)
+        chains[job.chain_id] = _Chain(rpc, transmitter)
     return chains
 
 
 async def _connect(chain: ChainSettings, job: Job, store: SqliteStore) -> RpcClient:
     """The chain's endpoint, checked; an endpoint that is down is no reason to stay down after a first success."""
     url = chain.nodes[0].http_url
-    known = await store.load_config(contract_key(job))
-    if known is None:
-        return await connect(url, job.chain_id, contract_address(job))
     try:
         return await connect(url, job.chain_id, contract_address(job))
     except InputError as error:
-        if error.field != "HTTPURL":
+        if error.field != "HTTPURL" or await store.load_config(contract_key(job)) is None:
             raise
         _log.warning("chain not reachable, starting from the stored configuration", reason=str(error))
         return RpcClient(url)
@@ -164,10 +152,6 @@ async def _connect(chain: ChainSettings, job: Job, store: SqliteStore) -> RpcCli
 
 def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts) -> Feed:
     keys = OwnKeys(
-        peer_id=parts.identity.peer_id,
-        offchain_public_key=parts.identity.offchain_public_key,
-        onchain_address=parts.identity.onchain_signing_address,
-        transmit_account=checksum_address(parts.identity.transmitter_address),
         offchain=crypto.OffchainSigner(parts.keyring.offchain_seed),
         onchain=crypto.OnchainSigner(parts.keyring.onchain_secret),
     )

@@ -11,8 +11,9 @@ from ocr_peer.errors import InputError
 from ocr_peer.evm.address import checksum_address, parse_address
 from ocr_peer.job import Job, JobType, load_job
 from ocr_peer.keystore import PublicIdentity
+from ocr_peer.settings import ChainSettings, Settings
 
-__all__ = ["check_keys", "contract_address", "contract_key", "load_jobs"]
+__all__ = ["chain_of", "check_keys", "contract_address", "contract_key", "load_jobs"]
 
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +63,23 @@ def check_keys(job: Job, path: Path, identity: PublicIdentity) -> None:
             f"this node's key bundle is {identity.ocr_key_bundle_id}",
             "write that id, or use the keystore that holds the other",
         )
+
+
+def chain_of(job: Job, settings: Settings) -> ChainSettings:
+    """The job's chain as the settings describe it.
+
+    Raises:
+        InputError: they do not.
+    """
+    chain = settings.chain(job.chain_id)
+    if chain is None:
+        raise InputError(
+            "relayConfig.chainID",
+            job.chain_id,
+            f'job "{job.name}" needs a chain that node.toml does not configure',
+            f"add an [[EVM]] table with ChainID = {job.chain_id}",
+        )
+    return chain
 
 
 def contract_address(job: Job) -> bytes:

@@ -11,7 +11,7 @@ from ocr_peer.protocol.messages import Final, FinalEcho
 from ocr_peer.protocol.plugin import Attestation, ReportingPlugin
 from ocr_peer.protocol.report import AttestedReport, ReportContext, RoundTag
 
-__all__ = ["Finalizer"]
+__all__ = ["Finalizer", "certificate_fault"]
 
 _WINDOW_TIME = 600 * SECOND
 
@@ -39,7 +39,7 @@ class Finalizer:
         index = self._index(tag)
         if index in self._finalized or index <= self._newest_index - self.window:
             return None
-        refusal = self._refusal(tag, final)
+        refusal = self._refusal(final)
         if refusal is not None:
             effects.append(PeerFault(sender, f"final report refused: {refusal}"))
             return None
@@ -52,20 +52,12 @@ class Finalizer:
         context = ReportContext(self._config.config_digest, final.epoch, final.round, final.extra_hash)
         return AttestedReport(context, final.report, final.signatures)
 
-    def _refusal(self, tag: RoundTag, final: Final) -> str | None:
+    def _refusal(self, final: Final) -> str | None:
         if len(final.extra_hash) != 32:
             return f"extra hash of {len(final.extra_hash)} bytes"
         if len(final.report) > self._plugin.limits.report:
             return f"report of {len(final.report)} bytes"
-        if len(final.signatures) != self._config.report_quorum:
-            return f"{len(final.signatures)} signatures instead of {self._config.report_quorum}"
-        if len({signature.signer for signature in final.signatures}) != len(final.signatures):
-            return "a signer twice"
-        signing_hash = self._attestation.signing_hash(tag, final.extra_hash, final.report)
-        for signature in final.signatures:
-            if not self._attestation.verify_report_signature(signing_hash, signature):
-                return f"invalid signature of oracle {signature.signer}"
-        return None
+        return certificate_fault(final, self._config, self._attestation)
 
     def _index(self, tag: RoundTag) -> int:
         return self._config.r_max * tag.epoch + tag.round
@@ -82,3 +74,18 @@ class Finalizer:
             for passed in range(self._newest_index - self.window + 1, oldest_kept):
                 self._finalized.discard(passed)
         self._newest_index = index
+
+
+def certificate_fault(final: Final, config: CommitteeConfig, attestation: Attestation) -> str | None:
+    """Why the signatures of a final report do not certify it, `None` if they do."""
+    if len(final.signatures) != config.report_quorum:
+        return f"{len(final.signatures)} signatures instead of {config.report_quorum}"
+    if len({signature.signer for signature in final.signatures}) != len(final.signatures):
+        return "a signer twice"
+    signing_hash = attestation.signing_hash(
+        RoundTag(final.epoch, final.round), final.extra_hash, final.report
+    )
+    for signature in final.signatures:
+        if not attestation.verify_report_signature(signing_hash, signature):
+            return f"invalid signature of oracle {signature.signer}"
+    return None

@@ -37,12 +37,8 @@ _PEERS_POLL_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class OwnKeys:
-    """This node's keys in the form that an instance uses; public parts to find itself, signers to act."""
+    """The signers with which this node acts in an instance."""
 
-    peer_id: str
-    offchain_public_key: bytes
-    onchain_address: bytes
-    transmit_account: str
     offchain: crypto.OffchainSigner
     onchain: crypto.OnchainSigner
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from ocr_peer.protocol.config import CommitteeConfig, OracleId
+from ocr_peer.protocol.finalizer import certificate_fault
 from ocr_peer.protocol.messages import (
     Final,
     FinalEcho,
@@ -17,7 +18,6 @@ from ocr_peer.protocol.messages import (
     ReportReq,
 )
 from ocr_peer.protocol.plugin import Attestation, SizeLimits
-from ocr_peer.protocol.report import RoundTag
 from ocr_peer.wire.codec import Undecodable, decode_message
 
 __all__ = ["max_length", "max_message_bytes", "oversize", "relay_check"]
@@ -74,19 +74,9 @@ def relay_check(
             case NewEpoch() | ObserveReq() | ReportReq():
                 return True
             case Final():
-                return _certified(message, config, attestation)
+                return certificate_fault(message, config, attestation) is None
             case _:
                 # What has one addressee is not broadcast, and echoes are what relaying replaces.
                 return False
 
     return worth_relaying
-
-
-def _certified(final: Final, config: CommitteeConfig, attestation: Attestation) -> bool:
-    signers = {signature.signer for signature in final.signatures}
-    if len(final.signatures) != config.report_quorum or len(signers) != config.report_quorum:
-        return False
-    signing_hash = attestation.signing_hash(
-        RoundTag(final.epoch, final.round), final.extra_hash, final.report
-    )
-    return all(attestation.verify_report_signature(signing_hash, signature) for signature in final.signatures)
