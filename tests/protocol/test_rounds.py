@@ -11,7 +11,8 @@ from ocr_peer.median.config import MedianOffchainConfig
 from ocr_peer.median.plugin import MedianPlugin
 from ocr_peer.protocol.attestation import committee_keys
 from ocr_peer.protocol.config import SECOND, Duration, OracleId
-from ocr_peer.protocol.effects import MilestoneKind
+from ocr_peer.protocol.effects import MilestoneKind, PeerFault
+from ocr_peer.protocol.events import MessageReceived
 from ocr_peer.protocol.messages import Final, FinalEcho, NewEpoch, Observe, ObserveReq, Report, ReportReq
 from ocr_peer.protocol.report import RoundTag
 from ocr_peer.wire.codec import encode_message
@@ -203,3 +204,29 @@ def test_messages_stay_below_their_kinds_limits() -> None:
         assert len(encoded) <= max_message_bytes(31, limits)
         kinds.add(type(message))
     assert kinds == {NewEpoch, ObserveReq, Observe, ReportReq, Report, Final, FinalEcho}
+
+
+@pytest.mark.parametrize(("n", "f", "quorum"), [(4, 1, 3), (5, 1, 4), (7, 2, 5), (31, 10, 21)])
+def test_unique_reports_take_a_byzantine_quorum_and_are_transmitted_with_f_plus_one(
+    n: int, f: int, quorum: int
+) -> None:
+    committee = Committee(n, f, unique_reports=True)
+    committee.start()
+    assert committee.run(30, lambda: len(committee.answers()) >= 3)
+    finals = [message for _, _, message in committee.sent if isinstance(message, Final)]
+    assert {len(final.signatures) for final in finals} == {quorum}
+    assert {len(report.signatures) for _, _, report in committee.chain.accepted} == {f + 1}
+    assert not committee.faults
+
+
+def test_a_smaller_quorum_is_refused_where_reports_are_unique() -> None:
+    committee = Committee(7, 2, unique_reports=True, delays=lambda *_: ())
+    lone = Committee(7, 2)
+    lone.start()
+    lone.run(3)
+    final = next(message for _, _, message in lone.sent if isinstance(message, Final))
+    committee.start()
+    effects = committee.inject(0, MessageReceived(OracleId(1), final))
+    assert [effect.reason for effect in effects if isinstance(effect, PeerFault)] == [
+        "final report refused: 3 signatures instead of 5"
+    ]

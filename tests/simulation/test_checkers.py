@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from ocr_peer.protocol.config import SECOND, Duration
+from ocr_peer.protocol.config import SECOND, CommitteeConfig, Duration
 from ocr_peer.protocol.effects import Broadcast, Effect, PacemakerRecord, Persist
 from ocr_peer.protocol.finalizer import Finalizer
 from ocr_peer.protocol.follower import Follower
@@ -17,7 +17,6 @@ from ocr_peer.protocol.messages import NewEpoch, Report
 from ocr_peer.protocol.oracle import Oracle
 from ocr_peer.protocol.pacemaker import Pacemaker
 from ocr_peer.simulation.chain import Chain
-from ocr_peer.simulation.committee import UniqueReports
 from ocr_peer.simulation.faults import Behaviour, Fault, FaultKind, FaultPlan
 from ocr_peer.simulation.plans import draw_plan
 from ocr_peer.simulation.run import Outcome, Scenario, simulate
@@ -158,7 +157,7 @@ def test_a_step_that_depends_on_something_else_breaks_i9(monkeypatch: pytest.Mon
 
 
 def test_a_smaller_quorum_breaks_i10(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(UniqueReports, "report_quorum", property(lambda self: self.f + 1))
+    monkeypatch.setattr(CommitteeConfig, "report_quorum", property(lambda self: self.f + 1))
     # One that tells two tales, and one that signs both: n = 7, f = 2.
     found("I10", byzantine(Behaviour.EQUIVOCATE, 0, 1), n=7, unique=True, seeds=200)
 

@@ -116,6 +116,16 @@ def test_the_published_format_is_read_without_a_warning() -> None:
     )
 
 
+def test_unique_reports_are_asked_for_in_the_plugins_table() -> None:
+    job, remarks = parse_job(PUBLISHED.replace("[pluginConfig]", "[pluginConfig]\nuniqueReports = true"))
+    assert job.unique_reports
+    assert remarks == []
+    assert not parse_job(PUBLISHED)[0].unique_reports
+    wrong = refused(PUBLISHED.replace("[pluginConfig]", "[pluginConfig]\nuniqueReports = 1"))
+    assert "pluginConfig.uniqueReports" in wrong
+    assert "uniqueReports = true in [pluginConfig]" in wrong
+
+
 def test_a_bootstrap_job_needs_little() -> None:
     job, remarks = parse_job(BOOTSTRAP)
     assert remarks == []
@@ -386,6 +396,7 @@ def test_written_jobs_read_back_the_same(
         max_task_duration_ns=durations[2],
         juels_per_fee_coin_source=pipeline if cache else None,
         juels_per_fee_coin_cache=cache,
+        unique_reports=cache is not None and cache.disabled,
         gas_price_subunits_source=None if cache else pipeline,
     )
     assert parse_job(job_toml(job))[0] == job

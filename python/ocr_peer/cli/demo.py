@@ -25,6 +25,7 @@ __all__ = ["command"]
     "--kill-transmitter", is_flag=True, help="kill -9 a designated transmitter; it starts again after 10 s."
 )
 @click.option("--lying-source", is_flag=True, help="Make all sources of f oracles lie.")
+@click.option("--unique-reports", is_flag=True, help="At most one final report per round.")
 @click.option(
     "--directory", type=click.Path(path_type=Path), default=None, help="Keep the nodes' folders here."
 )

@@ -60,6 +60,7 @@ class DemoOptions:
     kill_leader: bool = False
     kill_transmitter: bool = False
     lying_source: bool = False
+    unique_reports: bool = False
     directory: Path | None = None
     """Keep the oracles' folders here instead of in a temporary one."""
 

@@ -174,7 +174,9 @@ def node_settings(one: Member, rpc_url: str | None, port: int = 0) -> Settings:
     )
 
 
-def feed_job(oracle: int, contract: str, prices_url: str, budget: Duration) -> Job:
+def feed_job(
+    oracle: int, contract: str, prices_url: str, budget: Duration, *, unique_reports: bool = False
+) -> Job:
     """The feed as one oracle's job file says it; a source must answer in four fifths of the budget."""
     return Job(
         name=FEED_NAME,
@@ -185,6 +187,7 @@ def feed_job(oracle: int, contract: str, prices_url: str, budget: Duration) -> J
         juels_per_fee_coin_source=parse_pipeline('juels [type="memo" value="0"];'),
         contract_config_confirmations=1,
         contract_config_tracker_poll_interval_ns=5 * SECOND,
+        unique_reports=unique_reports,
     )
 
 

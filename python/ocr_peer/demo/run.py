@@ -102,7 +102,13 @@ class _Demo:
             rpc_url, feed = await self._deploy(nursery, members, timing)
             self._prepare_processes(await self._bootstrap_address(bootstrap))
             for index, one in enumerate(members):
-                job = feed_job(index, feed.contract, prices_url, timing.max_duration_observation)
+                job = feed_job(
+                    index,
+                    feed.contract,
+                    prices_url,
+                    timing.max_duration_observation,
+                    unique_reports=options.unique_reports,
+                )
                 await write_folder(one, node_settings(one, rpc_url), job)
                 self._start_oracle(nursery, index)
             client = await stack.enter_async_context(httpx.AsyncClient(timeout=10))

@@ -60,5 +60,10 @@ class Job:
     OCR2Aggregator). The Chainlink node insists on a source; a committee without LINK has none to give.
     """
     juels_per_fee_coin_cache: JuelsPerFeeCoinCache | None = None
+    unique_reports: bool = False
+    """At most one report per round can become final, at the price of a larger quorum of signatures.
+
+    Every member of a committee must have the same: nothing on chain says it.
+    """
     gas_price_subunits_source: Pipeline | None = None
     """Every member of a committee must have it, or none: it changes the observation's encoding."""

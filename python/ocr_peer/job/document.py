@@ -35,6 +35,7 @@ _EXAMPLES = {
     "pluginConfig": "a table [pluginConfig]",
     "pluginConfig.juelsPerFeeCoinSource": 'juelsPerFeeCoinSource = """ … """ in [pluginConfig]',
     "pluginConfig.gasPriceSubunitsSource": 'gasPriceSubunitsSource = """ … """ in [pluginConfig]',
+    "pluginConfig.uniqueReports": "uniqueReports = true in [pluginConfig]",
     "pluginConfig.juelsPerFeeCoinCache": "a table [pluginConfig.juelsPerFeeCoinCache]",
     "pluginConfig.juelsPerFeeCoinCache.updateInterval": 'updateInterval = "1m"',
     "pluginConfig.juelsPerFeeCoinCache.stalenessAlertThreshold": 'stalenessAlertThreshold = "24h"',
@@ -106,6 +107,7 @@ class PluginTable(_Table):
     juels_per_fee_coin_source: str | None = Field(default=None, alias="juelsPerFeeCoinSource")
     gas_price_subunits_source: str | None = Field(default=None, alias="gasPriceSubunitsSource")
     juels_per_fee_coin_cache: JuelsCacheTable | None = Field(default=None, alias="juelsPerFeeCoinCache")
+    unique_reports: bool = Field(default=False, alias="uniqueReports")
 
 
 class JobFile(_Table):

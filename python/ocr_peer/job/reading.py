@@ -152,6 +152,7 @@ def _feed(job: Job, file: JobFile, document: Document) -> Job:
         ocr_key_bundle_id=file.ocr_key_bundle_id or None,
         juels_per_fee_coin_source=juels,
         juels_per_fee_coin_cache=_juels_cache(plugin, document),
+        unique_reports=plugin.unique_reports,
         gas_price_subunits_source=_pipeline(
             "pluginConfig.gasPriceSubunitsSource", plugin.gas_price_subunits_source, document
         ),

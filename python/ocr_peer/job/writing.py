@@ -49,6 +49,8 @@ def _plugin_config(job: Job) -> list[str]:
         *_pipeline("juelsPerFeeCoinSource", job.juels_per_fee_coin_source),
         *_pipeline("gasPriceSubunitsSource", job.gas_price_subunits_source),
     ]
+    if job.unique_reports:
+        lines.append("uniqueReports = true")
     cache = job.juels_per_fee_coin_cache
     if cache is not None:
         lines += ["", "[pluginConfig.juelsPerFeeCoinCache]"]

@@ -159,7 +159,7 @@ def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts) -
         name=job.name,
         contract=contract_key(job),
         keys=keys,
-        read_membership=membership_reader(parts.keyring, parts.identity),
+        read_membership=membership_reader(parts.keyring, parts.identity, unique_reports=job.unique_reports),
         configs=ConfigTracker(
             chain.rpc,
             chain_id=job.chain_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from ocr_peer import crypto
@@ -19,15 +20,18 @@ from ocr_peer.wire.offchain_config import decode_offchain_config
 __all__ = ["membership_reader"]
 
 
-def membership_reader(keyring: Keyring, identity: PublicIdentity) -> Callable[[ContractConfig], Membership]:
+def membership_reader(
+    keyring: Keyring, identity: PublicIdentity, *, unique_reports: bool
+) -> Callable[[ContractConfig], Membership]:
     """A function that decodes and checks a configuration from this node's point of view.
 
-    It raises `InputError` when the configuration is invalid, or does not list exactly this node's keys.
+    `unique_reports` is the job's setting of that name. The function raises `InputError` when the
+    configuration is invalid, or does not list exactly this node's keys.
     """
 
     def read(published: ContractConfig) -> Membership:
         offchain = decode_offchain_config(published.offchain_config)
-        config = committee_config(published, offchain)
+        config = replace(committee_config(published, offchain), unique_reports=unique_reports)
         MedianOffchainConfig.decode(config.reporting_plugin_config)
         MedianLimits.decode(config.onchain_config)
         own_id = _own_id(config, identity)

@@ -80,6 +80,12 @@ class CommitteeConfig:
     max_duration_should_accept: Duration
     max_duration_should_transmit: Duration
     onchain_config: bytes
+    unique_reports: bool = False
+    """Whether at most one report per round can become final: a larger quorum of signatures.
+
+    A constant of the plugin in libocr and nowhere in the configuration's bytes, so that all oracles of
+    a committee must be told alike, by their jobs.
+    """
 
     @property
     def n(self) -> int:
@@ -88,7 +94,16 @@ class CommitteeConfig:
 
     @property
     def report_quorum(self) -> int:
-        """Signatures that make a report final: f+1, as the deployed contract takes exactly that many."""
+        """Signatures that make a report final: f+1, or ⌊(n+f)/2⌋+1 where reports are unique.
+
+        Two quorums of the latter size share f+1 oracles, an honest one among them, and that one signs
+        one report per round.
+        """
+        return (self.n + self.f) // 2 + 1 if self.unique_reports else self.f + 1
+
+    @property
+    def contract_signatures(self) -> int:
+        """Signatures that a transmission carries: the deployed contract takes exactly f+1."""
         return self.f + 1
 
     @property

@@ -9,7 +9,7 @@ from ocr_peer.median.config import decode_int192
 from ocr_peer.protocol.config import ConfigDigest
 from ocr_peer.protocol.messages import ReportReq
 from ocr_peer.protocol.report import AttestedReport, RoundTag
-from ocr_peer.simulation.committee import Committee, UniqueReports
+from ocr_peer.simulation.committee import Committee
 
 __all__ = ["Breach", "CertificateCheck"]
 
@@ -46,30 +46,42 @@ class CertificateCheck:
         if not any(request is item for item in known):
             known.append(request)
 
+    def on_transmitted(self, committee: Committee, report: AttestedReport) -> None:
+        """The chain takes this report."""
+        config = committee.config
+        if not config.unique_reports:
+            self.on_certificate(committee, report)
+            return
+        # The contract is content with f+1 signatures, so that what it takes need not be what is final.
+        self._check_signatures(committee, report, config.contract_signatures)
+        key = (config.config_digest, report.context.tag)
+        self._check_answer(key, report)
+        self._check_origin(key, committee, report)
+
     def on_certificate(self, committee: Committee, report: AttestedReport) -> None:
-        """An honest oracle, or the chain, takes this report for final."""
+        """An honest oracle takes this report for final."""
         config, tag = committee.config, report.context.tag
         key = (config.config_digest, tag)
         good = self._held_good.setdefault(key, [])
         if any(report is item or report == item for item in good):
             return
-        self._check_signatures(committee, report)
+        self._check_signatures(committee, report, config.report_quorum)
         self._check_answer(key, report)
         self._check_origin(key, committee, report)
         leader = int(committee.schedule.leader(tag.epoch))
         contents = {(item.report, item.context.extra_hash) for item in good}
         contents.add((report.report, report.context.extra_hash))
-        if len(contents) > 1 and (isinstance(config, UniqueReports) or leader not in self._faulty):
+        if len(contents) > 1 and (config.unique_reports or leader not in self._faulty):
             self._breach("I10", f"{len(contents)} different reports are final for {_round(tag)}")
         good.append(report)
 
-    def _check_signatures(self, committee: Committee, report: AttestedReport) -> None:
-        config, context = committee.config, report.context
+    def _check_signatures(self, committee: Committee, report: AttestedReport, wanted: int) -> None:
+        context = report.context
         signers = [int(item.signer) for item in report.signatures]
         attestation = committee.attestations[0]
         signing_hash = attestation.signing_hash(context.tag, context.extra_hash, report.report)
         valid = all(attestation.verify_report_signature(signing_hash, item) for item in report.signatures)
-        if len(set(signers)) != len(signers) or len(signers) != config.report_quorum or not valid:
+        if len(set(signers)) != len(signers) or len(signers) != wanted or not valid:
             self._breach(
                 "I2", f"certificate of {_round(context.tag)} by {signers} is no quorum of valid signatures"
             )

@@ -121,9 +121,9 @@ class Chain:
             return "stale"
         if context.config_digest != config.config_digest:
             return "other configuration"
-        if len(report.signatures) != config.report_quorum:
+        if len(report.signatures) != config.contract_signatures:
             return "wrong number of signatures"
-        if len({item.signer for item in report.signatures}) != config.report_quorum:
+        if len({item.signer for item in report.signatures}) != config.contract_signatures:
             return "signer twice"
         attestation = self.committee.attestations[0]
         signing_hash = attestation.signing_hash(context.tag, context.extra_hash, report.report)

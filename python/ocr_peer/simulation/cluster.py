@@ -7,6 +7,7 @@ one transaction, which a crash in between loses.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ocr_peer.errors import InvariantError
 from ocr_peer.protocol.config import Duration, OracleId
@@ -332,7 +333,7 @@ class Cluster(Calendar):
         life.signing.signed.clear()
         for act in acts:
             if isinstance(act, Release):
-                self.at(self.elapsed + act.delay, self._land, oracle, act.report)
+                self._release(oracle, life.committee, act)
             else:
                 self.at(self.elapsed + act.delay, self._post_letter, node, act)
 
@@ -344,8 +345,12 @@ class Cluster(Calendar):
                 context.epoch, context.round, context.extra_hash, act.report.report, act.report.signatures
             )
             self._send(node, [o for o in range(len(self.nodes)) if o != oracle], self._post.of(final))
-            self.at(self.elapsed, self._land, oracle, act.report)
+            self._release(oracle, committee, act)
         return self._conspiracy.hears(oracle, sender, message, committee.config.f)
+
+    def _release(self, oracle: int, committee: Committee, act: Release) -> None:
+        report = replace(act.report, signatures=act.report.signatures[: committee.config.contract_signatures])
+        self.at(self.elapsed + act.delay, self._land, oracle, report)
 
     def _post_letter(self, node: Node, letter: Letter) -> None:
         self._send(node, (letter.to,), self._post.of_bytes(letter.payload))

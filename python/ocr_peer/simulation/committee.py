@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 
 from ocr_peer import crypto
 from ocr_peer.median.config import MedianLimits, MedianOffchainConfig
@@ -23,20 +23,9 @@ from ocr_peer.protocol.schedule import Schedule
 from ocr_peer.simulation.fast_attestation import FastAttestation, FastMedianPlugin
 from ocr_peer.simulation.streams import Streams
 
-__all__ = ["SIMULATION_START", "Committee", "Timing", "UniqueReports", "form_committee"]
+__all__ = ["SIMULATION_START", "Committee", "Timing", "form_committee"]
 
 SIMULATION_START = Instant(1_700_000_000 * SECOND)
-
-
-class UniqueReports(CommitteeConfig):
-    """Quorum ⌊(n+f)/2⌋+1: at most one report per round can become final (I10)."""
-
-    __slots__ = ()
-
-    @property
-    def report_quorum(self) -> int:
-        """Two quorums share an honest oracle, which signs one report per round."""
-        return (self.n + self.f) // 2 + 1
 
 
 def _milliseconds(count: int) -> Duration:
@@ -84,10 +73,8 @@ def form_committee(
     onchain = [streams.octets("onchain", oracle) for oracle in range(n)]
     identities = _fake_identities(offchain, onchain) if fast else _identities(offchain, onchain)
     digest = b"\x00\x01" + streams.octets("digest", generation)[2:]
-    config = _config(digest, f, timing, identities)
+    config = replace(_config(digest, f, timing, identities), unique_reports=unique)
     config.check()
-    if unique:
-        config = UniqueReports(*(getattr(config, column.name) for column in fields(config)))
     private = PrivateConfig(
         streams.octets("leader key", generation)[:16], streams.octets("transmission key", generation)[:16]
     )

@@ -136,7 +136,7 @@ class Invariants:
         age = now - item.timestamp * SECOND
         if age > chain.max_age:
             self._breach("I12", f"accepted a report {age / SECOND:.3f} s old")
-        self.certificates.on_certificate(chain.committee, item.report)
+        self.certificates.on_transmitted(chain.committee, item.report)
 
     def on_reorg(self, chain: Chain) -> None:
         """The chain's newest report is another one now."""
