@@ -23,10 +23,12 @@ from ocr_peer.protocol.effects import (
     SettledTransmission,
 )
 from ocr_peer.protocol.events import StoredState
+from ocr_peer.protocol.evidence import Evidence, EvidenceKind, SignedPayload
 from ocr_peer.protocol.report import AttestedReport, AttributedSignature, ReportContext, RoundTag
 from ocr_peer.runtime.ports import ContractConfig
 from ocr_peer.store import codec, statements, transactions
 from ocr_peer.store.database import Database
+from ocr_peer.store.evidence import evidence_of, evidence_row
 
 digests = st.binary(min_size=32, max_size=32).map(ConfigDigest)
 epochs = st.integers(0, 2**32 - 1)
@@ -89,6 +91,22 @@ def test_pacemaker_records_round_trip(digest: ConfigDigest, record: PacemakerRec
 @given(digests, followers)
 def test_follower_records_round_trip(digest: ConfigDigest, record: FollowerRecord) -> None:
     assert codec.follower(codec.follower_row(digest, record)) == record
+
+
+@given(
+    st.builds(
+        Evidence,
+        digests,
+        st.integers(0, 30),
+        st.binary(min_size=20, max_size=32),
+        st.sampled_from(EvidenceKind),
+        st.builds(RoundTag, st.integers(0, 2**32 - 1), st.integers(0, 255)),
+        st.builds(SignedPayload, st.binary(max_size=2000), st.binary(max_size=65)),
+        st.builds(SignedPayload, st.binary(max_size=2000), st.binary(max_size=65)),
+    )
+)
+def test_evidence_round_trips(record: Evidence) -> None:
+    assert evidence_of(evidence_row(record)) == record
 
 
 @given(st.text(), configs)

@@ -28,18 +28,13 @@ from ocr_peer.protocol.config import (
 from ocr_peer.protocol.effects import (
     Broadcast,
     Effect,
-    Evidence,
-    FollowerRecord,
     Milestone,
     MilestoneKind,
     Observe,
-    PacemakerRecord,
     PeerFault,
-    PendingTransmission,
     Persist,
     ReadChain,
     Send,
-    SettledTransmission,
     Transmit,
 )
 from ocr_peer.protocol.events import (
@@ -52,9 +47,11 @@ from ocr_peer.protocol.events import (
     StoredState,
     TimeAdvanced,
 )
+from ocr_peer.protocol.evidence import Evidence
 from ocr_peer.protocol.messages import Message
 from ocr_peer.protocol.oracle import Oracle
 from ocr_peer.protocol.report import AttestedReport, RoundTag
+from ocr_peer.simulation.durable import written
 from ocr_peer.wire.codec import Undecodable, decode_message, encode_message
 
 EPOCH_START = Instant(1_700_000_000 * SECOND)
@@ -169,7 +166,8 @@ class Committee:
         )
         self.delays: Delays = delays or (lambda *_: (5 * MS,))
         self.milestones: list[tuple[Instant, OracleId, Milestone]] = []
-        self.faults: list[tuple[OracleId, PeerFault | Evidence]] = []
+        self.faults: list[tuple[OracleId, PeerFault]] = []
+        self.evidence: list[tuple[OracleId, Evidence]] = []
         self.sent: list[tuple[OracleId, OracleId | None, Message]] = []
         self.stored: list[StoredState] = [StoredState() for _ in range(n)]
         self.fail_writes: set[OracleId] = set()
@@ -258,7 +256,9 @@ class Committee:
     def _carry_out(self, oracle_id: OracleId, effect: Effect) -> None:
         match effect:
             case Persist(record):
-                self._store(oracle_id, record)
+                if isinstance(record, Evidence):
+                    self.evidence.append((oracle_id, record))
+                self.stored[oracle_id] = written(self.stored[oracle_id], [record])
             case Send(to, message):
                 self.sent.append((oracle_id, to, message))
                 self._deliver(oracle_id, to, message)
@@ -281,7 +281,7 @@ class Committee:
                 self.chain.transmit(oracle_id, report, self.now)
             case Milestone():
                 self.milestones.append((self.now, oracle_id, effect))
-            case PeerFault() | Evidence():
+            case PeerFault():
                 self.faults.append((oracle_id, effect))
 
     def _deliver(self, sender: OracleId, to: OracleId, message: Message) -> None:
@@ -290,21 +290,3 @@ class Committee:
         assert decoded == message
         for delay in self.delays(sender, to, message):
             self._later(delay, to, MessageReceived(sender, decoded))
-
-    def _store(
-        self,
-        oracle_id: OracleId,
-        record: PacemakerRecord | FollowerRecord | PendingTransmission | SettledTransmission,
-    ) -> None:
-        state = self.stored[oracle_id]
-        pending = {item.report.context.tag: item for item in state.pending}
-        match record:
-            case PacemakerRecord():
-                state = replace(state, pacemaker=record)
-            case FollowerRecord():
-                state = replace(state, follower=record)
-            case PendingTransmission(report):
-                pending[report.context.tag] = record
-            case SettledTransmission(tag):
-                pending.pop(tag, None)
-        self.stored[oracle_id] = replace(state, pending=tuple(pending[tag] for tag in sorted(pending)))

@@ -7,10 +7,9 @@ import hashlib
 from ocr_peer import crypto
 from ocr_peer.median.config import encode_int192
 from ocr_peer.protocol.config import OracleId
-from ocr_peer.protocol.effects import Broadcast, Evidence, MilestoneKind, Observe, PeerFault, ReadChain, Send
+from ocr_peer.protocol.effects import Broadcast, MilestoneKind, Observe, PeerFault, ReadChain, Send
 from ocr_peer.protocol.events import MessageReceived, ObservationMade
 from ocr_peer.protocol.messages import Final, NewEpoch, ObserveReq, Report, ReportReq
-from ocr_peer.protocol.messages import Observe as ObserveMessage
 from ocr_peer.protocol.oracle import FUTURE_MESSAGES_PER_SENDER
 from ocr_peer.protocol.report import AttributedObservation, AttributedSignature, RoundTag
 from tests.protocol.committee import MS, Committee, member_keys
@@ -140,19 +139,6 @@ def test_a_self_made_final_report_of_a_far_epoch_moves_nothing() -> None:
     effects = committee.inject(follower, MessageReceived(OracleId(3), final))
     assert [type(effect) for effect in effects] == [PeerFault]
     assert committee.oracles[follower]._finalizer._newest_index == 0
-
-
-def test_an_observer_that_signs_twice_leaves_evidence() -> None:
-    committee, leader, _ = quiet_committee()
-    observer = OracleId((leader + 2) % 4)
-    signer = crypto.OffchainSigner(member_keys(observer).offchain)
-    for value in (1000, 1001):
-        body = crypto.encode_observation(1_700_000_000, encode_int192(value), bytes(24))
-        signature = signer.sign_observation(committee.config.config_digest, 1, 1, b"", body)
-        committee.inject(leader, MessageReceived(observer, ObserveMessage(1, 1, body, signature)))
-    (evidence,) = [fault for _, fault in committee.faults if isinstance(fault, Evidence)]
-    assert evidence.oracle == observer
-    assert evidence.first != evidence.second
 
 
 def test_reports_that_differ_or_are_badly_signed_do_not_count() -> None:

@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
+import structlog.testing
 import trio
 import trio.testing
 
 from ocr_peer import crypto
-from ocr_peer.errors import OperatingError
+from ocr_peer.errors import InvariantError, OperatingError
 from ocr_peer.median.config import encode_int192
 from ocr_peer.median.plugin import MedianPlugin
 from ocr_peer.protocol.attestation import CommitteeAttestation, committee_keys
 from ocr_peer.protocol.config import ConfigDigest, Instant, OracleId, PrivateConfig
 from ocr_peer.protocol.effects import Milestone, MilestoneKind, Record, Transmit
 from ocr_peer.protocol.events import ChainView, StoredState
-from ocr_peer.protocol.messages import FinalEcho, NewEpoch
+from ocr_peer.protocol.evidence import Evidence, holds
+from ocr_peer.protocol.messages import FinalEcho, NewEpoch, ObserveReq, ReportReq
 from ocr_peer.protocol.oracle import Oracle
+from ocr_peer.protocol.report import AttributedObservation
 from ocr_peer.runtime.clock import Clock
 from ocr_peer.runtime.driver import Driver, InstancePorts
 from ocr_peer.runtime.ports import PeerStatus
@@ -185,3 +188,55 @@ async def test_echoes_are_sent_only_where_peers_do_not_relay(
     nursery.start_soon(lambda: world.driver(echo_finals=echo_finals).run())
     await trio.sleep(10)
     assert (f"broadcast {FinalEcho.__name__}" in world.log) == echo_finals
+
+
+async def test_a_timer_that_is_never_cleared_ends_the_oracle_and_not_the_node(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Oracle, "next_deadline", lambda self: Instant(0))
+    others_ran = 0
+
+    async def other_feed() -> None:
+        nonlocal others_ran
+        while True:
+            others_ran += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other_feed)
+        with pytest.RaisesGroup(pytest.RaisesExc(InvariantError, match="a timer of 0 stays due")):
+            await World().driver(4, 1).run()
+        nursery.cancel_scope.cancel()
+    assert others_ran > 100
+
+
+@pytest.mark.parametrize(("liar", "said"), [(0, "own key is used twice"), (2, "oracle lied")])
+async def test_evidence_is_written_and_told(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, liar: int, said: str
+) -> None:
+    world = World()
+    driver = world.driver(4, 1)
+    leader = next(iter({driver._oracle._schedule.leader(1)} - {0, 2}), 1)
+    nursery.start_soon(driver.run)
+    digest = driver._digest
+
+    def request(value: int) -> bytes:
+        items = []
+        for observer in range(4):
+            body = crypto.encode_observation(
+                1_700_000_000, encode_int192(value if observer == liar else 7), bytes(24)
+            )
+            signer = crypto.OffchainSigner(member_keys(observer).offchain)
+            signature = signer.sign_observation(digest, 1, 1, b"", body)
+            items.append(AttributedObservation(body, signature, OracleId(observer)))
+        return encode_message(ReportReq(1, 1, b"", tuple(items)))
+
+    assert driver._oracle._schedule.leader(1) == leader
+    with structlog.testing.capture_logs() as logs:
+        for payload in (encode_message(ObserveReq(1, 1, b"")), request(7), request(8)):
+            await world.inbox.send((OracleId(leader), payload))
+        await trio.sleep(0.1)
+    (kept,) = [record for record in world.written if isinstance(record, Evidence)]
+    assert kept.oracle == liar
+    assert holds(kept)
+    assert [entry for entry in logs if said in entry["event"]]

@@ -13,6 +13,7 @@ _COMMANDS = (
     LazyCommand("bootstrap", "Introduce a committee's nodes to each other."),
     LazyCommand("init", "Create node.toml, feed.toml and keys in a folder."),
     LazyCommand("keys", "Show the public parts of this node's keys."),
+    LazyCommand("evidence", "Show, or check, proofs that an oracle signed twice."),
     LazyCommand("demo", "Run a whole committee on this machine, on a chain of its own."),
     LazyCommand("devnet", "Run a development chain on this machine."),
     LazyCommand("conformance", "Run golden vectors against this implementation."),

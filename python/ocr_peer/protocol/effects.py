@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ocr_peer.protocol.config import Duration, Instant, OracleId
+from ocr_peer.protocol.evidence import Evidence
 from ocr_peer.protocol.messages import Message
 from ocr_peer.protocol.report import AttestedReport, RoundTag
 
@@ -18,7 +19,6 @@ __all__ = [
     "ChainReadPurpose",
     "ChainReadTag",
     "Effect",
-    "Evidence",
     "FollowerRecord",
     "Milestone",
     "MilestoneKind",
@@ -73,7 +73,8 @@ class SettledTransmission:
     tag: RoundTag
 
 
-Record = PacemakerRecord | FollowerRecord | PendingTransmission | SettledTransmission
+Record = PacemakerRecord | FollowerRecord | PendingTransmission | SettledTransmission | Evidence
+"""Evidence is kept for people; no later decision of the protocol reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +149,6 @@ class PeerFault:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Two validly signed, differing payloads of one oracle for one round: proof that it lied."""
-
-    oracle: OracleId
-    tag: RoundTag
-    kind: str
-    first: bytes
-    first_signature: bytes
-    second: bytes
-    second_signature: bytes
-
-
 class MilestoneKind(StrEnum):
     """Steps of a round worth telling to people."""
 
@@ -189,4 +177,4 @@ class Milestone:
     detail: tuple[tuple[str, int | str | tuple[int, ...]], ...] = ()
 
 
-Effect = Persist | Send | Broadcast | Observe | ReadChain | Transmit | PeerFault | Evidence | Milestone
+Effect = Persist | Send | Broadcast | Observe | ReadChain | Transmit | PeerFault | Milestone

@@ -6,14 +6,18 @@ A `Final` certifies itself, so it is accepted for any recent epoch, whoever send
 from __future__ import annotations
 
 from ocr_peer.protocol.config import SECOND, CommitteeConfig, OracleId
-from ocr_peer.protocol.effects import Broadcast, Effect, Milestone, MilestoneKind, PeerFault
+from ocr_peer.protocol.effects import Broadcast, Effect, Milestone, MilestoneKind, PeerFault, Persist
+from ocr_peer.protocol.evidence import differing_reports
 from ocr_peer.protocol.messages import Final, FinalEcho
 from ocr_peer.protocol.plugin import Attestation, ReportingPlugin
 from ocr_peer.protocol.report import AttestedReport, ReportContext, RoundTag
 
-__all__ = ["Finalizer", "certificate_fault"]
+__all__ = ["CERTIFICATES_COMPARED", "Finalizer", "certificate_fault"]
 
 _WINDOW_TIME = 600 * SECOND
+
+CERTIFICATES_COMPARED = 32
+"""Final reports kept whole, to be compared with others of the same round."""
 
 
 class Finalizer:
@@ -25,6 +29,8 @@ class Finalizer:
         self._plugin = plugin
         self._finalized: set[int] = set()
         """Indices of the final rounds within the window."""
+        self._compared: dict[int, Final | None] = {}
+        """The newest certificates by index; `None` once a second one convicted its signers."""
         self._newest_index = 0
         rounds = -(-_WINDOW_TIME // config.delta_round) if config.delta_round else 1000
         self.window = max(10, min(1000, rounds))
@@ -37,13 +43,19 @@ class Finalizer:
             effects.append(PeerFault(sender, f"final report of round {final.round}"))
             return None
         index = self._index(tag)
-        if index in self._finalized or index <= self._newest_index - self.window:
+        if index in self._finalized:
+            self._compare(sender, index, final, effects)
+            return None
+        if index <= self._newest_index - self.window:
             return None
         refusal = self._refusal(final)
         if refusal is not None:
             effects.append(PeerFault(sender, f"final report refused: {refusal}"))
             return None
         self._remember(index)
+        self._compared[index] = final
+        if len(self._compared) > CERTIFICATES_COMPARED:
+            del self._compared[next(iter(self._compared))]
         effects.append(Broadcast(FinalEcho(final)))
         signers = tuple(int(signature.signer) for signature in final.signatures)
         effects.append(
@@ -51,6 +63,17 @@ class Finalizer:
         )
         context = ReportContext(self._config.config_digest, final.epoch, final.round, final.extra_hash)
         return AttestedReport(context, final.report, final.signatures)
+
+    def _compare(self, sender: OracleId, index: int, final: Final, effects: list[Effect]) -> None:
+        first = self._compared.get(index)
+        if first is None or (first.extra_hash, first.report) == (final.extra_hash, final.report):
+            return
+        if self._refusal(final) is not None:
+            effects.append(PeerFault(sender, "final report refused: not the one that is final"))
+            return
+        self._compared[index] = None
+        for evidence in differing_reports(self._config, first, final):
+            effects += (Persist(evidence), PeerFault(evidence.oracle, evidence.accusation))
 
     def _refusal(self, final: Final) -> str | None:
         if len(final.extra_hash) != 32:

@@ -21,6 +21,7 @@ from ocr_peer.protocol.effects import (
 )
 from ocr_peer.protocol.effects import Observe as ObserveEffect
 from ocr_peer.protocol.events import ChainView
+from ocr_peer.protocol.evidence import Evidence, differing_observations
 from ocr_peer.protocol.messages import Observe, ObserveReq, Report, ReportReq
 from ocr_peer.protocol.plugin import Attestation, ReportingPlugin
 from ocr_peer.protocol.report import BuiltReport, RequestRefused, RoundTag
@@ -47,6 +48,9 @@ class Follower:
         self._deadline = Instant(0)
         self._held: ReportReq | None = None
         """A report request that overtook its observation request on the way."""
+        self._request: ReportReq | None = None
+        """The first report request of this round that was in order."""
+        self._asked_twice = False
         self._built: BuiltReport | None = None
         self._generation = 0
 
@@ -61,6 +65,7 @@ class Follower:
         self._asked_for_next_leader = False
         self._answered = True
         self._held = None
+        self._request = None
         self._built = None
 
     def on_observe_req(
@@ -77,6 +82,8 @@ class Follower:
         if not self.round < message.round <= self._config.r_max + 1:
             return False
         self.round = message.round
+        self._request = None
+        self._asked_twice = False
         self._built = None
         if message.round > self._config.r_max:
             first_time = not self._asked_for_next_leader
@@ -116,7 +123,11 @@ class Follower:
             if message.round <= self._config.r_max:
                 self._held = message
             return
-        if message.round != self.round or self._answered or self._reported_round >= self.round:
+        if message.round != self.round:
+            return
+        if self._request is not None:
+            self._compare(sender, self._request, message, effects)
+        if self._answered or self._reported_round >= self.round:
             return
         if now > self._deadline:
             effects.append(PeerFault(sender, "asked for a report later than ΔRoundMax"))
@@ -126,6 +137,7 @@ class Follower:
             effects.append(PeerFault(sender, f"report request refused: {built.rule}"))
             return
         self._answered = True
+        self._request = message
         self._built = built
         self._generation += 1
         observers = tuple(int(observation.observer) for observation in message.observations)
@@ -168,6 +180,17 @@ class Follower:
         )
         effects.append(Milestone(MilestoneKind.REPORT_SIGNED, self._tag, (("median", str(built.median)),)))
         return False
+
+    def _compare(self, sender: OracleId, first: ReportReq, second: ReportReq, effects: list[Effect]) -> None:
+        # One comparison a round: verifying must not become the leader's way to keep followers busy.
+        if self._asked_twice or second == first:
+            return
+        self._asked_twice = True
+        effects.append(PeerFault(sender, "asked for a second report in one round"))
+        for quoted, other in differing_observations(first, second):
+            if self._attestation.verify_observation(self._tag, b"", other):
+                evidence = Evidence.of_observations(self._config, self._tag, quoted, other)
+                effects += (Persist(evidence), PeerFault(other.observer, evidence.accusation))
 
     @property
     def _tag(self) -> RoundTag:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from ocr_peer.protocol.config import CommitteeConfig, Instant, OracleId
-from ocr_peer.protocol.effects import Broadcast, Effect, Evidence, Milestone, MilestoneKind, PeerFault
+from ocr_peer.protocol.effects import Broadcast, Effect, Milestone, MilestoneKind, PeerFault, Persist
+from ocr_peer.protocol.evidence import Evidence
 from ocr_peer.protocol.messages import Final, Observe, ObserveReq, Report, ReportReq
 from ocr_peer.protocol.plugin import Attestation, ReportingPlugin
 from ocr_peer.protocol.report import (
@@ -51,6 +52,8 @@ class Leader:
         self.round = 0
         self._observations: dict[OracleId, AttributedObservation] = {}
         self._reports: dict[OracleId, Report] = {}
+        self._convicted: set[OracleId] = set()
+        """Who signed a second observation in this round: one proof is enough."""
         self._built: BuiltReport | None = None
         self._round_deadline: Instant | None = None
         self._grace_deadline: Instant | None = None
@@ -96,23 +99,15 @@ class Leader:
             return
         observation = AttributedObservation(message.observation, message.signature, sender)
         first = self._observations.get(sender)
-        if first is not None and first.observation == message.observation:
+        if first is not None and (first.observation == message.observation or sender in self._convicted):
             return
         if not self._attestation.verify_observation(self._tag, b"", observation):
             effects.append(PeerFault(sender, "observation with an invalid signature"))
             return
         if first is not None:
-            effects.append(
-                Evidence(
-                    sender,
-                    self._tag,
-                    "observation",
-                    first.observation,
-                    first.signature,
-                    message.observation,
-                    message.signature,
-                )
-            )
+            self._convicted.add(sender)
+            evidence = Evidence.of_observations(self._config, self._tag, first, observation)
+            effects += (Persist(evidence), PeerFault(sender, evidence.accusation))
             return
         self._observations[sender] = observation
         if len(self._observations) == self._config.n:
@@ -198,5 +193,6 @@ class Leader:
     def _clear(self) -> None:
         self._observations = {}
         self._reports = {}
+        self._convicted = set()
         self._built = None
         self._round_deadline = self._grace_deadline = self._abandon_deadline = None

@@ -13,13 +13,12 @@ from typing import assert_never
 import structlog
 import trio
 
-from ocr_peer.errors import OperatingError
+from ocr_peer.errors import InvariantError, OperatingError
 from ocr_peer.protocol.config import Duration
 from ocr_peer.protocol.effects import (
     Broadcast,
     ChainReadTag,
     Effect,
-    Evidence,
     Milestone,
     Observe,
     PeerFault,
@@ -39,6 +38,7 @@ from ocr_peer.protocol.events import (
     StoredState,
     TimeAdvanced,
 )
+from ocr_peer.protocol.evidence import Evidence
 from ocr_peer.protocol.messages import FinalEcho
 from ocr_peer.protocol.oracle import Oracle
 from ocr_peer.protocol.plugin import SizeLimits
@@ -55,6 +55,9 @@ _log = structlog.get_logger(__name__)
 
 _EVENT_QUEUE = 1024
 """Events waiting for the oracle. When full, the network's own bounded queues take the pressure."""
+
+_MOST_OVERDUE = 1000
+"""Steps in a row to which overdue timers may lead; one that is never cleared would spin for ever."""
 
 _START_CHAIN_READ_S = 5.0
 _TRANSMIT_S = 60.0
@@ -87,6 +90,7 @@ class Driver:
         self._clock = clock
         self._digest = oracle.config.config_digest
         self._send_event, self._events = trio.open_memory_channel[Event](_EVENT_QUEUE)
+        self._overdue = 0
         self.faults = FaultLedger()
 
     async def run(self) -> None:
@@ -95,6 +99,7 @@ class Driver:
         Raises:
             OperatingError: the store failed. The oracle must stay mute from then on, since a vote that
                 is not durable may be contradicted after a restart.
+            InvariantError: the oracle asks to be woken again and again without handling what is due.
         """
         async with trio.open_nursery() as nursery:
             state, view = await self._starting_point()
@@ -121,7 +126,12 @@ class Driver:
         # Checked before the queue, so that a flood of messages cannot hold the timers up.
         remaining = (deadline - self._clock.now()) / _NANOSECONDS
         if remaining <= 0:
+            self._overdue += 1
+            if self._overdue > _MOST_OVERDUE:
+                raise InvariantError(f"a timer of {deadline} stays due after {_MOST_OVERDUE} steps")
+            await trio.lowlevel.checkpoint()
             return TimeAdvanced()
+        self._overdue = 0
         event: Event = TimeAdvanced()
         with trio.move_on_after(remaining):
             event = await self._events.receive()
@@ -143,6 +153,8 @@ class Driver:
         unwritten: list[Record] = []
         for effect in effects:
             if isinstance(effect, Persist):
+                if isinstance(effect.record, Evidence):
+                    self._tell(effect.record)
                 unwritten.append(effect.record)
                 continue
             if unwritten and isinstance(effect, Send | Broadcast | Transmit):
@@ -168,16 +180,22 @@ class Driver:
                 nursery.start_soon(self._transmit, effect)
             case PeerFault(oracle, reason):
                 self.faults.add(oracle, reason)
-            case Evidence(oracle=oracle, tag=tag, kind=kind):
-                self.faults.add(
-                    oracle, f"two different signed {kind}s for epoch {tag.epoch} round {tag.round}"
-                )
             case Milestone():
                 self._ports.on_milestone(effect)
             case Persist():
                 pass
             case _:
                 assert_never(effect)
+
+    def _tell(self, evidence: Evidence) -> None:
+        log = _log.bind(oracle=evidence.oracle, epoch=evidence.tag.epoch, round=evidence.tag.round)
+        if evidence.oracle == self._oracle.own_id:
+            log.critical(
+                "this node's own key is used twice; stop the other node that has it",
+                accusation=evidence.accusation,
+            )
+        else:
+            log.error("oracle lied, see `ocr-peer evidence`", accusation=evidence.accusation)
 
     async def _observe(self, tag: RoundTag, timeout: Duration) -> None:
         observation = None

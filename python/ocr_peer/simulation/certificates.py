@@ -7,8 +7,9 @@ from collections.abc import Callable
 from ocr_peer import crypto
 from ocr_peer.median.config import decode_int192
 from ocr_peer.protocol.config import ConfigDigest
+from ocr_peer.protocol.evidence import Evidence, EvidenceKind
 from ocr_peer.protocol.messages import ReportReq
-from ocr_peer.protocol.report import AttestedReport, RoundTag
+from ocr_peer.protocol.report import AttestedReport, AttributedObservation, AttributedSignature, RoundTag
 from ocr_peer.simulation.committee import Committee
 
 __all__ = ["Breach", "CertificateCheck"]
@@ -45,6 +46,30 @@ class CertificateCheck:
         known = self._requests.setdefault((digest, RoundTag(request.epoch, request.round)), [])
         if not any(request is item for item in known):
             known.append(request)
+
+    def on_evidence(self, committee: Committee, evidence: Evidence) -> None:
+        """An honest oracle found proof against another: only who lied can be convicted (I3)."""
+        signed = (evidence.first, evidence.second)
+        attestation, tag = committee.attestations[0], evidence.tag
+        if evidence.kind is EvidenceKind.OBSERVATION:
+            proven = all(
+                attestation.verify_observation(
+                    tag, b"", AttributedObservation(item.payload, item.signature, evidence.oracle)
+                )
+                for item in signed
+            )
+        else:
+            proven = all(
+                attestation.verify_report_signature(
+                    attestation.signing_hash(tag, item.payload[:32], item.payload[32:]),
+                    AttributedSignature(item.signature, evidence.oracle),
+                )
+                for item in signed
+            )
+        if not proven or signed[0].payload == signed[1].payload:
+            self._breach("I3", f"evidence against {evidence.oracle} of {_round(tag)} proves nothing")
+        if evidence.oracle not in self._faulty:
+            self._breach("I3", f"{evidence.oracle} is honest and stands convicted for {_round(tag)}")
 
     def on_transmitted(self, committee: Committee, report: AttestedReport) -> None:
         """The chain takes this report."""

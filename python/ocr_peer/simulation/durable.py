@@ -13,6 +13,7 @@ from ocr_peer.protocol.effects import (
     SettledTransmission,
 )
 from ocr_peer.protocol.events import StoredState
+from ocr_peer.protocol.evidence import Evidence
 
 __all__ = ["written"]
 
@@ -33,4 +34,7 @@ def written(state: StoredState, records: Sequence[Record]) -> StoredState:
             case SettledTransmission(tag):
                 kept = tuple(item for item in state.pending if item.report.context.tag != tag)
                 state = replace(state, pending=kept)
+            case Evidence():
+                # Kept for people; a restart reads nothing of it.
+                pass
     return state

@@ -20,6 +20,7 @@ from ocr_peer.protocol.effects import (
     Send,
 )
 from ocr_peer.protocol.events import StoredState
+from ocr_peer.protocol.evidence import Evidence
 from ocr_peer.protocol.messages import Final, FinalEcho, NewEpoch, Observe, Report, ReportReq
 from ocr_peer.protocol.report import AttestedReport, ReportContext, RoundTag
 from ocr_peer.simulation.certificates import CertificateCheck
@@ -84,6 +85,8 @@ class Invariants:
         match effect:
             case Persist(PacemakerRecord() as record):
                 self._on_pacemaker_record(node, record)
+            case Persist(Evidence() as evidence):
+                self.certificates.on_evidence(committee, evidence)
             case Send(_, message):
                 self._durable_first(node.state(), message)
             case Broadcast(NewEpoch() as message):

@@ -9,6 +9,7 @@ from ocr_peer.errors import InvariantError
 from ocr_peer.protocol.config import Instant, OracleId
 from ocr_peer.protocol.effects import Effect
 from ocr_peer.protocol.events import Event, StoredState
+from ocr_peer.protocol.finalizer import CERTIFICATES_COMPARED
 from ocr_peer.protocol.oracle import FUTURE_MESSAGES_PER_SENDER, Oracle
 from ocr_peer.protocol.plugin import Attestation
 from ocr_peer.protocol.report import BuiltReport, RoundTag
@@ -135,6 +136,8 @@ def over_bound(oracle: Oracle, sender: int | None) -> str | None:
     finalizer, candidates = oracle._finalizer, oracle._transmission._candidates  # noqa: SLF001
     if len(finalizer._finalized) > finalizer.window:  # noqa: SLF001
         return f"{len(finalizer._finalized)} final rounds remembered"  # noqa: SLF001
+    if len(finalizer._compared) > CERTIFICATES_COMPARED:  # noqa: SLF001
+        return f"{len(finalizer._compared)} final reports held for comparison"  # noqa: SLF001
     if len(candidates) > MAX_PENDING:
         return f"{len(candidates)} reports under way"
     return None

@@ -7,6 +7,7 @@ after the first failure all further writes fail.
 
 from __future__ import annotations
 
+from ocr_peer.store.evidence import kept_evidence
 from ocr_peer.store.sqlite import SqliteStore, open_store
 
-__all__ = ["SqliteStore", "open_store"]
+__all__ = ["SqliteStore", "kept_evidence", "open_store"]

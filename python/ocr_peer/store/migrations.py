@@ -83,5 +83,23 @@ _FIRST = (
     "CREATE TABLE counter (name TEXT NOT NULL PRIMARY KEY, value BIGINT NOT NULL)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_EVIDENCE = (
+    """
+    CREATE TABLE evidence (
+        config_digest TEXT NOT NULL,
+        oracle BIGINT NOT NULL,
+        kind TEXT NOT NULL,
+        epoch BIGINT NOT NULL,
+        round BIGINT NOT NULL,
+        public_key TEXT NOT NULL,
+        first_payload TEXT NOT NULL,
+        first_signature TEXT NOT NULL,
+        second_payload TEXT NOT NULL,
+        second_signature TEXT NOT NULL,
+        PRIMARY KEY (config_digest, oracle, kind, epoch, round)
+    )
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _EVIDENCE)
 """Step i takes a database from schema version i to i + 1."""

@@ -16,9 +16,11 @@ from ocr_peer.protocol.effects import (
     SettledTransmission,
 )
 from ocr_peer.protocol.events import StoredState
+from ocr_peer.protocol.evidence import Evidence
 from ocr_peer.runtime.ports import ContractConfig
 from ocr_peer.store import codec
 from ocr_peer.store.columns import digest_text, read_bytes, read_text
+from ocr_peer.store.evidence import save_evidence
 
 __all__ = [
     "MAX_PEERS",
@@ -94,6 +96,8 @@ def write_records(
                     "DELETE FROM pending_transmission WHERE config_digest = ? AND epoch = ? AND round = ?",
                     (key, tag.epoch, tag.round),
                 )
+            case Evidence():
+                save_evidence(connection, record)
             case _:
                 assert_never(record)
 
