@@ -15,7 +15,7 @@ from ocr_peer.evm.committee import (
     private_config,
 )
 from ocr_peer.protocol.config import ConfigDigest, OracleId, OracleIdentity
-from ocr_peer.runtime.ports import ContractConfig
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.wire.offchain_config import (
     OffchainParameters,
     decode_offchain_config,

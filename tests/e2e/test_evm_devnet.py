@@ -28,8 +28,8 @@ from ocr_peer.evm.transactions import InMemoryTransactionStore, TransactionRow, 
 from ocr_peer.evm.transmission_watch import OnchainTransmission
 from ocr_peer.evm.transmitter import Transmitter, TransmitterSettings
 from ocr_peer.protocol.effects import Transmit
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.protocol.report import RoundTag
-from ocr_peer.runtime.ports import ContractConfig
 from ocr_peer.store import open_store
 from tests.unit.test_evm_feed import (
     CHAIN_ID,

@@ -24,8 +24,8 @@ from ocr_peer.protocol.effects import (
 )
 from ocr_peer.protocol.events import StoredState
 from ocr_peer.protocol.evidence import Evidence, EvidenceKind, SignedPayload
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.protocol.report import AttestedReport, AttributedSignature, ReportContext, RoundTag
-from ocr_peer.runtime.ports import ContractConfig
 from ocr_peer.store import codec, statements, transactions
 from ocr_peer.store.database import Database
 from ocr_peer.store.evidence import evidence_of, evidence_row

@@ -15,7 +15,7 @@ from ocr_peer.evm.deploy import AggregatorArguments, OwnerAccount
 from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.evm.signer import LocalSigner
 from ocr_peer.protocol.config import ConfigDigest
-from ocr_peer.runtime.ports import ContractConfig
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from tests.unit.test_evm_feed import (
     CHAIN_ID,
     LIMITS,

@@ -29,8 +29,8 @@ from ocr_peer.evm.fees import GWEI, FeeSettings
 from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.evm.signer import LocalSigner
 from ocr_peer.protocol.config import SECOND, Duration, OracleId, OracleIdentity
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.protocol.report import AttestedReport, AttributedSignature, ReportContext
-from ocr_peer.runtime.ports import ContractConfig
 from ocr_peer.wire.offchain_config import (
     OffchainParameters,
     decode_offchain_config,

@@ -10,7 +10,7 @@ import pytest
 from ocr_peer.errors import InputError
 from ocr_peer.evm.committee import build_offchain_config, committee_config, private_config
 from ocr_peer.protocol.config import ConfigDigest, Duration, OracleId
-from ocr_peer.runtime.ports import ContractConfig
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.wire.offchain_config import (
     MAX_OFFCHAIN_CONFIG_BYTES,
     OffchainConfig,

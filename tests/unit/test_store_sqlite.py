@@ -23,8 +23,9 @@ from ocr_peer.protocol.effects import (
     SettledTransmission,
 )
 from ocr_peer.protocol.events import StoredState
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.protocol.report import AttestedReport, AttributedSignature, ReportContext, RoundTag
-from ocr_peer.runtime.ports import ContractConfig, Store
+from ocr_peer.runtime.ports import Store
 from ocr_peer.store import open_store, statements, transactions
 from ocr_peer.store.database import FILE_NAME, Database
 from ocr_peer.store.migrations import MIGRATIONS

@@ -15,7 +15,7 @@ from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.committee import CommitteeMember, build_offchain_config, committee_config, private_config
 from ocr_peer.keystore.identity import peer_id_text
 from ocr_peer.protocol.config import MAX_ORACLES, ConfigDigest, Duration, OracleId, OracleIdentity
-from ocr_peer.runtime.ports import ContractConfig
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.wire.offchain_config import (
     OffchainConfig,
     OffchainParameters,

@@ -12,8 +12,8 @@ from ocr_peer.errors import InvariantError
 from ocr_peer.evm.abi import Event, Function
 from ocr_peer.evm.chain_objects import Log
 from ocr_peer.protocol.config import ConfigDigest
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.protocol.report import AttestedReport
-from ocr_peer.runtime.ports import ContractConfig
 
 __all__ = [
     "ANSWER_UPDATED",

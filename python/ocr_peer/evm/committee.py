@@ -12,7 +12,7 @@ from ocr_peer import crypto
 from ocr_peer.errors import InputError
 from ocr_peer.evm.address import checksum_address
 from ocr_peer.protocol.config import CommitteeConfig, OracleId, OracleIdentity, PrivateConfig
-from ocr_peer.runtime.ports import ContractConfig
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.wire.offchain_config import (
     OFFCHAIN_CONFIG_VERSION,
     OffchainConfig,

@@ -29,7 +29,7 @@ from ocr_peer.evm.chain_objects import logs_from_json, result_of
 from ocr_peer.evm.quantity import data_from_hex, quantity, quantity_from_hex, to_hex
 from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.protocol.config import ConfigDigest
-from ocr_peer.runtime.ports import ContractConfig
+from ocr_peer.protocol.reconfiguration import ContractConfig
 
 __all__ = ["ConfigRefused", "ConfigTracker", "TrackerState", "TrackerStatus"]
 

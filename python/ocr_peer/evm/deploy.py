@@ -23,7 +23,7 @@ from ocr_peer.evm.reverts import revert_of
 from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.evm.rpc_errors import RpcError
 from ocr_peer.evm.signer import TransactionSigner, UnsignedTransaction, transaction_hash
-from ocr_peer.runtime.ports import ContractConfig
+from ocr_peer.protocol.reconfiguration import ContractConfig
 
 __all__ = ["AggregatorArguments", "OwnerAccount"]
 

@@ -16,7 +16,7 @@ from ocr_peer.keystore import read_password, unlock_keyring
 from ocr_peer.libp2p_network import open_bootstrap_node
 from ocr_peer.node.jobs import chain_of, contract_address, load_jobs
 from ocr_peer.protocol.config import SECOND
-from ocr_peer.runtime.ports import ContractConfig
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.settings import Settings
 from ocr_peer.wire.offchain_config import decode_offchain_config
 

@@ -13,8 +13,7 @@ from ocr_peer.evm.committee import committee_config, private_config
 from ocr_peer.keystore import Keyring, PublicIdentity
 from ocr_peer.median.config import MedianLimits, MedianOffchainConfig
 from ocr_peer.protocol.config import CommitteeConfig, OracleId
-from ocr_peer.runtime.instance import Membership
-from ocr_peer.runtime.ports import ContractConfig
+from ocr_peer.protocol.reconfiguration import ContractConfig, Membership
 from ocr_peer.wire.offchain_config import decode_offchain_config
 
 __all__ = ["membership_reader"]

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, assert_never
 
 import structlog
 import trio
 
 from ocr_peer import crypto
-from ocr_peer.errors import InputError, InvariantError, OperatingError
+from ocr_peer.errors import InvariantError, OperatingError
 from ocr_peer.median.plugin import MedianPlugin
 from ocr_peer.protocol.attestation import CommitteeAttestation, committee_keys
-from ocr_peer.protocol.config import CommitteeConfig, ConfigDigest, OracleId, PrivateConfig
 from ocr_peer.protocol.oracle import Oracle
+from ocr_peer.protocol.reconfiguration import (
+    ConfigRefused,
+    ContractConfig,
+    InstanceChange,
+    Membership,
+    Reconfiguration,
+    SaveConfig,
+    StartInstance,
+    StopInstance,
+)
 from ocr_peer.runtime.clock import Clock
 from ocr_peer.runtime.driver import Driver, InstancePorts, MilestoneListener
 from ocr_peer.runtime.ports import (
     Chain,
-    ContractConfig,
     DataSource,
     Endpoint,
     Network,
@@ -28,7 +36,7 @@ from ocr_peer.runtime.ports import (
 )
 from ocr_peer.wire.limits import max_message_bytes, relay_check
 
-__all__ = ["ConfigSource", "Feed", "Membership", "OwnKeys", "run_feed"]
+__all__ = ["ConfigSource", "Feed", "OwnKeys", "run_feed"]
 
 _log = structlog.get_logger(__name__)
 
@@ -41,15 +49,6 @@ class OwnKeys:
 
     offchain: crypto.OffchainSigner
     onchain: crypto.OnchainSigner
-
-
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """A checked configuration and this node's place in it."""
-
-    config: CommitteeConfig
-    private: PrivateConfig
-    own_id: OracleId
 
 
 class ConfigSource(Protocol):
@@ -87,47 +86,48 @@ async def run_feed(feed: Feed) -> None:
     Raises:
         InputError: the first configuration is invalid, or does not list this node's keys.
     """
-    log = _log.bind(feed=feed.name)
     send_config, configs = trio.open_memory_channel[ContractConfig](1)
+    reconfiguration = Reconfiguration(feed.read_membership, lambda published: published.config_digest)
     stored = await feed.store.load_config(feed.contract)
-    current: ConfigDigest | None = None
     async with trio.open_nursery() as nursery:
-        running: _Running | None = None
+        instances = _Instances(feed, nursery)
         if stored is not None:
-            membership = _membership_or_none(feed, stored, log)
-            if membership is not None:
-                running = _Running.start(nursery, feed, membership)
-                current = stored.config_digest
+            await instances.change(reconfiguration.on_stored(stored))
         nursery.start_soon(feed.configs.run, send_config)
-        async for contract_config in configs:
-            if contract_config.config_digest == current:
-                continue
-            # The contract no longer takes the old configuration's reports.
-            if running is not None:
-                await running.stop()
-                running = None
-            if current is None and stored is None:
-                membership = feed.read_membership(contract_config)
-            else:
-                membership = _membership_or_none(feed, contract_config, log)
-            current = contract_config.config_digest
-            await feed.store.save_config(feed.contract, contract_config)
-            if membership is not None:
-                running = _Running.start(nursery, feed, membership)
+        async for published in configs:
+            await instances.change(reconfiguration.on_published(published))
 
 
-def _membership_or_none(
-    feed: Feed, contract_config: ContractConfig, log: structlog.typing.FilteringBoundLogger
-) -> Membership | None:
-    try:
-        return feed.read_membership(contract_config)
-    except InputError as error:
-        log.error(
-            "configuration refused, idle until the next",
-            config_digest=contract_config.config_digest.hex(),
-            reason=str(error),
-        )
-        return None
+class _Instances:
+    """Carries out what `Reconfiguration` says."""
+
+    def __init__(self, feed: Feed, nursery: trio.Nursery) -> None:
+        self._feed = feed
+        self._nursery = nursery
+        self._running: _Running | None = None
+
+    async def change(self, changes: Sequence[InstanceChange[ContractConfig]]) -> None:
+        for change in changes:
+            match change:
+                case StopInstance():
+                    if self._running is not None:
+                        await self._running.stop()
+                    self._running = None
+                case SaveConfig(published):
+                    await self._feed.store.save_config(self._feed.contract, published)
+                case StartInstance(membership):
+                    self._running = _Running.start(self._nursery, self._feed, membership)
+                case ConfigRefused(digest, error, first):
+                    if first:
+                        raise error
+                    _log.error(
+                        "configuration refused, idle until the next",
+                        feed=self._feed.name,
+                        config_digest=digest.hex(),
+                        reason=str(error),
+                    )
+                case _:
+                    assert_never(change)
 
 
 @dataclass(slots=True)

@@ -14,10 +14,10 @@ from typing import Protocol
 from ocr_peer.protocol.config import ConfigDigest, OracleId
 from ocr_peer.protocol.effects import Record, Transmit
 from ocr_peer.protocol.events import ChainView, StoredState
+from ocr_peer.protocol.reconfiguration import ContractConfig
 
 __all__ = [
     "Chain",
-    "ContractConfig",
     "DataSource",
     "Endpoint",
     "Network",
@@ -25,23 +25,6 @@ __all__ = [
     "PeerStatus",
     "Store",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class ContractConfig:
-    """One `ConfigSet` event: the configuration as the contract publishes it."""
-
-    config_digest: ConfigDigest
-    config_count: int
-    signers: tuple[bytes, ...]
-    """20 bytes each."""
-    transmitters: tuple[bytes, ...]
-    """20 bytes each."""
-    f: int
-    onchain_config: bytes
-    offchain_config_version: int
-    offchain_config: bytes
-    block_number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import json
 
 from ocr_peer.protocol.config import ConfigDigest, Instant, OracleId
 from ocr_peer.protocol.effects import FollowerRecord, PacemakerRecord, PendingTransmission
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.protocol.report import AttestedReport, AttributedSignature, ReportContext
-from ocr_peer.runtime.ports import ContractConfig
 from ocr_peer.store.columns import Row, digest_text, hex_list, read_bytes, read_int, read_list
 
 __all__ = [

@@ -15,7 +15,7 @@ from ocr_peer.evm.transactions import TransactionRow
 from ocr_peer.protocol.config import ConfigDigest, Instant
 from ocr_peer.protocol.effects import Record
 from ocr_peer.protocol.events import StoredState
-from ocr_peer.runtime.ports import ContractConfig
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.store import statements
 from ocr_peer.store.database import Database
 from ocr_peer.store.transactions import read_in_flight, save_transaction

@@ -17,7 +17,7 @@ from ocr_peer.protocol.effects import (
 )
 from ocr_peer.protocol.events import StoredState
 from ocr_peer.protocol.evidence import Evidence
-from ocr_peer.runtime.ports import ContractConfig
+from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.store import codec
 from ocr_peer.store.columns import digest_text, read_bytes, read_text
 from ocr_peer.store.evidence import save_evidence
