@@ -27,6 +27,14 @@ _COLOURS = {
 }
 
 
+_WORDS = {
+    "ObservationMade": "has observed",
+    "ChainRead": "has read the chain",
+    "wakes": "timer",
+}
+"""What people read instead of the trace's own words."""
+
+
 def sequence_text(outcome: Outcome, lines: int = _TEXT_LINES) -> str:
     """The last `lines` entries, each in its oracle's column; the column before the first is the chain's."""
     shown = outcome.entries[-lines:]
@@ -44,18 +52,23 @@ def sequence_text(outcome: Outcome, lines: int = _TEXT_LINES) -> str:
 
 
 def sequence_svg(outcome: Outcome) -> str:
-    """The last entries: time runs downwards, arrows are messages that arrived."""
+    """The last entries: time runs downwards, arrows are messages that arrived, named where they arrive."""
     shown = [entry for entry in outcome.entries if entry.verb != "sends"][-_SVG_ENTRIES:]
     positions = {id(entry): _MARGIN + _ROW * (index + 1) for index, entry in enumerate(shown)}
     columns = outcome.scenario.n + 1
-    width, height = _COLUMN * columns + _MARGIN, _MARGIN + _ROW * (len(shown) + 4)
+    width, height = _COLUMN * columns + 2 * _MARGIN, _MARGIN + _ROW * (len(shown) + 4)
     parts = [
         f'<svg xmlns="{_SVG}" width="{width}" height="{height}" font-family="monospace" font-size="11">',
+        # A halo keeps words readable where arrows cross them.
+        "<style>text { paint-order: stroke; stroke: #ffffff; stroke-width: 3px; }</style>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         *(_lane(outcome, oracle, height) for oracle in range(-1, outcome.scenario.n)),
     ]
     for entry in shown:
-        parts.append(_drawn(entry, positions[id(entry)], shown, positions))
+        if entry.verb == "hears":
+            parts.append(_arrow(entry, positions[id(entry)], shown, positions))
+    for entry in shown:
+        parts.append(_words(entry, positions[id(entry)]))
     if outcome.violation is not None:
         text = escape(str(outcome.violation)[:200])
         parts.append(f'<text x="8" y="{height - 12}" fill="#cf222e" font-weight="bold">{text}</text>')
@@ -72,23 +85,30 @@ def _lane(outcome: Outcome, oracle: int, height: int) -> str:
     )
 
 
-def _drawn(entry: Entry, y: int, shown: Sequence[Entry], positions: dict[int, int]) -> str:
-    label = escape(_said(entry))
-    time = f'<text x="4" y="{y + 4}" fill="#8c959f">{entry.elapsed / 1e9:.3f}</text>'
-    x = _x(entry.oracle)
-    if entry.verb != "hears":
-        colour = "#cf222e" if entry.verb in ("crashes", "breaks", "cannot write") else "#57606a"
-        return time + f'<text x="{x}" y="{y + 4}" text-anchor="middle" fill="{colour}">{label}</text>'
-    kind = entry.text.partition(" ")[0]
-    colour = _COLOURS.get(kind, "#cf222e")
+def _arrow(entry: Entry, y: int, shown: Sequence[Entry], positions: dict[int, int]) -> str:
+    x, colour = _x(entry.oracle), _colour(entry)
     from_x, from_y = _x(entry.peer), _sent_at(entry, y, shown, positions)
-    middle, level = (from_x + x) / 2, (from_y + y) / 2
     return (
-        time
-        + f'<line x1="{from_x}" y1="{from_y}" x2="{x}" y2="{y}" stroke="{colour}"/>'
-        + f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>'
-        + f'<text x="{middle}" y="{level - 2}" text-anchor="middle" fill="{colour}">{escape(entry.text)}</text>'
+        f'<line x1="{from_x}" y1="{from_y}" x2="{x}" y2="{y}" stroke="{colour}"/>'
+        f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>'
     )
+
+
+def _words(entry: Entry, y: int) -> str:
+    time = f'<text x="4" y="{y + 4}" fill="#8c959f">{entry.elapsed / 1e9:.3f}</text>'
+    x, colour = _x(entry.oracle), _colour(entry)
+    if entry.verb == "hears":
+        # One entry a row: beside its arrowhead, no label meets another.
+        return time + f'<text x="{x + 7}" y="{y + 4}" fill="{colour}">{escape(entry.text)}</text>'
+    return (
+        time + f'<text x="{x}" y="{y + 4}" text-anchor="middle" fill="{colour}">{escape(_said(entry))}</text>'
+    )
+
+
+def _colour(entry: Entry) -> str:
+    if entry.verb == "hears":
+        return _COLOURS.get(entry.text.partition(" ")[0], "#cf222e")
+    return "#cf222e" if entry.verb in ("crashes", "breaks", "cannot write") else "#57606a"
 
 
 def _sent_at(entry: Entry, y: int, shown: Sequence[Entry], positions: dict[int, int]) -> int:
@@ -108,7 +128,7 @@ def _said(entry: Entry) -> str:
         case "hears":
             return f"▶{peer} {entry.text}"
         case _:
-            return f"{entry.verb}{peer} {entry.text}".strip()
+            return f"{_WORDS.get(entry.verb, entry.verb)}{peer} {entry.text}".strip()
 
 
 def _mark(outcome: Outcome, oracle: int) -> str:
