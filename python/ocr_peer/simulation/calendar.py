@@ -16,10 +16,10 @@ __all__ = ["Calendar", "Counts"]
 class Counts:
     """What happened, in numbers."""
 
-    __slots__ = ("accepted", "crashes", "deliveries", "faults_seen", "finalized", "sends", "steps")
+    __slots__ = ("accepted", "crashes", "finalized", "sends", "steps")
 
     def __init__(self) -> None:
-        self.steps = self.sends = self.deliveries = self.crashes = self.accepted = self.faults_seen = 0
+        self.steps = self.sends = self.crashes = self.accepted = 0
         self.finalized: set[tuple[int, RoundTag]] = set()
         """(generation, round) that any honest oracle took for final."""
 
@@ -29,13 +29,10 @@ class Calendar:
 
     def __init__(self) -> None:
         self.now = SIMULATION_START
+        self.elapsed = 0
+        """Nanoseconds since the start."""
         self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._sequence = 0
-
-    @property
-    def elapsed(self) -> int:
-        """Nanoseconds since the start."""
-        return self.now - SIMULATION_START
 
     def at(self, elapsed: int, action: Callable[..., None], *arguments: Any) -> None:
         """Let something happen at a time; what is planned first happens first."""
@@ -45,9 +42,13 @@ class Calendar:
     def advance(self, until: int) -> bool:
         """Let the next thing happen, unless that is later than `until`."""
         if not self._heap or self._heap[0][0] > until:
-            self.now = Instant(SIMULATION_START + until)
+            self._move_to(until)
             return False
         elapsed, _, action, arguments = heapq.heappop(self._heap)
-        self.now = Instant(SIMULATION_START + elapsed)
+        self._move_to(elapsed)
         action(*arguments)
         return True
+
+    def _move_to(self, elapsed: int) -> None:
+        self.elapsed = elapsed
+        self.now = Instant(SIMULATION_START + elapsed)

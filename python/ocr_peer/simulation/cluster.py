@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ocr_peer.errors import InvariantError
 from ocr_peer.protocol.config import Duration, OracleId
 from ocr_peer.protocol.effects import (
     Broadcast,
@@ -23,27 +22,29 @@ from ocr_peer.protocol.effects import (
     Send,
     Transmit,
 )
-from ocr_peer.protocol.events import ChainRead, Event, MessageReceived, ObservationMade, Start, TimeAdvanced
+from ocr_peer.protocol.events import ChainRead, ChainView, Event, MessageReceived, ObservationMade
 from ocr_peer.protocol.messages import Final, Message, ReportReq
 from ocr_peer.protocol.report import AttestedReport, RoundTag
 from ocr_peer.simulation.byzantine import Conspiracy, Letter, Release
-from ocr_peer.simulation.calendar import Calendar, Counts
 from ocr_peer.simulation.chain import Chain
-from ocr_peer.simulation.committee import SIMULATION_START, Committee
+from ocr_peer.simulation.committee import Committee
 from ocr_peer.simulation.durable import written
 from ocr_peer.simulation.faults import FaultPlan
-from ocr_peer.simulation.invariants import Invariants
 from ocr_peer.simulation.network import Links
 from ocr_peer.simulation.node import Life, Node
-from ocr_peer.simulation.post import Parcel, Post
+from ocr_peer.simulation.post import Parcel, Post, Shipment
+from ocr_peer.simulation.processes import Processes
 from ocr_peer.simulation.streams import Streams
 from ocr_peer.simulation.surroundings import Surroundings
 from ocr_peer.simulation.trace import Trace
 
 __all__ = ["Cluster"]
 
+_VISIBLE = (Send, Broadcast, Transmit)
+"""Effects that others see: what an oracle wrote before must be on its disk by then."""
 
-class Cluster(Calendar):
+
+class Cluster(Processes):
     """The simulation's mechanism. `disruption.schedule` adds what the plan does to it."""
 
     def __init__(
@@ -56,51 +57,16 @@ class Cluster(Calendar):
         trace: Trace,
         replayed: bool,
     ) -> None:
-        super().__init__()
-        self._form = form
-        self._replayed = replayed
-        self.committees = [form(0)]
-        config = self.committees[0].config
-        n = config.n
+        super().__init__(form, plan, trace=trace, replayed=replayed)
+        n = len(self.nodes)
         self.streams = streams
-        self.trace = trace
-        self.counts = Counts()
-        self.nodes = [Node(OracleId(oracle)) for oracle in range(n)]
         self.chain = Chain(self.committees[0], max_age, self.now)
         self.last_accepted = self.now
-        self.byzantine = plan.byzantine()
-        self.invariants = Invariants(n, plan.faulty())
-        self._faulty = plan.faulty()
+        self._others = [tuple(other for other in range(n) if other != oracle) for oracle in range(n)]
         self._conspiracy = Conspiracy(self.byzantine, n, streams)
         self._links = Links(plan, n, streams)
         self._post = Post(n, self.committees[0].plugin.limits)
         self._surroundings = Surroundings(plan, n, streams)
-
-    def start(self, oracle: int) -> None:
-        """Start the oracle's process from what its disk holds."""
-        node = self.nodes[oracle]
-        if node.life is not None or node.disk_fails:
-            return
-        node.lives += 1
-        node.armed = None
-        node.clock_offset = node.next_clock_offset
-        committee = self.committees[node.generation]
-        node.life = Life(committee, oracle, replayed=self._replayed and oracle not in self.byzantine)
-        self.trace.add(self.elapsed, oracle, "starts", text=f"generation {node.generation}")
-        view, _ = self._surroundings.chain_view(
-            oracle, self.chain, self.now, node.clock(self.now), self.elapsed
-        )
-        self._step(node, Start(node.state(), view))
-
-    def crash(self, node: Node) -> None:
-        """The process is gone, and with it all that was not written."""
-        life = node.life
-        if life is None:
-            return
-        self.trace.add(self.elapsed, node.oracle_id, "crashes")
-        self.counts.crashes += 1
-        node.boundaries_to_crash = None
-        self._end(node, life)
 
     def reconfigure(self, spread: int) -> None:
         """`setConfig`: the chain has it at once, each oracle some time within `spread`."""
@@ -122,108 +88,46 @@ class Cluster(Calendar):
             if dice.random() < 0.5:
                 self.at(self.elapsed + int(dice.random() * 5e9), self._land, item.transmitter, item.report)
 
-    def finish(self) -> None:
-        """Repeat what the living did (I9)."""
-        for node in self.nodes:
-            if node.life is not None:
-                self._replay(node, node.life)
-
-    def _learn(self, node: Node, generation: int) -> None:
-        if generation <= node.generation:
-            return
-        if node.life is not None:
-            self._end(node, node.life)
-            node.generation = generation
-            self.start(node.oracle_id)
-        else:
-            node.generation = generation
-
-    def _end(self, node: Node, life: Life) -> None:
-        self._replay(node, life)
-        node.life = None
-
-    def _replay(self, node: Node, life: Life) -> None:
-        try:
-            life.replay()
-        except InvariantError as error:
-            self.invariants.on_replay_difference(node, error)
-
-    def _step(self, node: Node, event: Event, sender: int | None = None) -> None:
-        life = node.life
-        if life is None:
-            return
-        self.counts.steps += 1
-        try:
-            effects = life.step(event, node.clock(self.now))
-        except Exception as error:  # noqa: BLE001 whatever it is, it breaks I13
-            if node.oracle_id not in self.byzantine:
-                self.invariants.on_exception(node, error, repr(event))
-            self._end(node, life)
-            return
-        if node.oracle_id in self.byzantine:
+    def _act(self, node: Node, life: Life, effects: Sequence[Effect]) -> None:
+        if node.byzantine:
             self._mislead(node, life, effects)
         else:
             self._carry_out(node, life, effects)
-            if node.life is life and node.oracle_id not in self._faulty:
-                self.invariants.after_step(node, sender)
-        if node.life is life:
-            self._arm(node, life)
 
-    def _arm(self, node: Node, life: Life) -> None:
-        deadline = life.oracle.next_deadline()
-        if deadline is None:
-            return
-        real = deadline - node.clock_offset
-        if node.armed is None or real < node.armed:
-            node.armed = real
-            self.at(real - SIMULATION_START, self._wake, node, node.lives, real)
-
-    def _wake(self, node: Node, lives: int, armed: int) -> None:
-        life = node.life
-        if life is None or lives != node.lives or armed != node.armed:
-            return
-        if node.paused_until > self.elapsed:
-            self.at(node.paused_until, self._wake, node, lives, armed)
-            return
-        node.armed = None
-        deadline = life.oracle.next_deadline()
-        if deadline is not None and deadline <= node.clock(self.now):
-            self.trace.add(self.elapsed, node.oracle_id, "wakes")
-            self.invariants.on_wake(node, self.elapsed)
-            self._step(node, TimeAdvanced())
-        else:
-            self._arm(node, life)
+    def _chain_view(self, node: Node) -> tuple[ChainView | None, int]:
+        return self._surroundings.chain_view(
+            node.oracle_id, self.chain, self.now, node.clock(self.now), self.elapsed
+        )
 
     def _carry_out(self, node: Node, life: Life, effects: Sequence[Effect]) -> None:
-        honest = node.oracle_id not in self._faulty
         unwritten: list[Record] = []
         for effect in effects:
             if node.boundaries_to_crash is not None and node.reaches_crash():
                 self.crash(node)
                 return
             if isinstance(effect, Milestone):
-                self._note(node, life, effect, honest=honest)
+                self._note(node, life, effect)
                 continue
             if isinstance(effect, Persist):
-                if honest:
+                if node.honest:
                     self.invariants.on_effect(node, life.committee, effect)
                 unwritten.append(effect.record)
                 continue
-            if isinstance(effect, Send | Broadcast | Transmit):
+            if isinstance(effect, _VISIBLE):
                 if unwritten and not self._write(node, unwritten):
                     return
                 unwritten = []
                 if node.boundaries_to_crash is not None and node.reaches_crash():
                     self.crash(node)
                     return
-                if honest:
+                if node.honest:
                     if life.signing.signed:
                         self.invariants.on_signed(node, life.committee)
                     self.invariants.on_effect(node, life.committee, effect)
             self._carry_out_one(node, effect)
         if unwritten and not self._write(node, unwritten):
             return
-        if honest and life.signing.signed:
+        if node.honest and life.signing.signed:
             self.invariants.on_signed(node, life.committee)
 
     def _write(self, node: Node, records: list[Record]) -> bool:
@@ -233,7 +137,7 @@ class Cluster(Calendar):
             self.crash(node)
             return False
         before = node.state()
-        if node.oracle_id not in self._faulty:
+        if node.honest:
             self.invariants.on_write(node, before, records)
         node.disks[node.generation] = written(before, records)
         return True
@@ -242,23 +146,20 @@ class Cluster(Calendar):
         oracle = node.oracle_id
         match effect:
             case Send(to, message):
-                self._send(node, (int(to),), self._post.of(message))
+                self._send(node, (to,), self._post.of(message))
             case Broadcast(message):
-                others = [other for other in range(len(self.nodes)) if other != oracle]
-                self._send(node, others, self._post.of(message))
+                self._send(node, self._others[oracle], self._post.of(message))
             case Observe(tag, timeout):
                 observation, latency = self._surroundings.observation(
                     oracle, node.clock(self.now), self.elapsed
                 )
-                if oracle in self.byzantine:
+                if node.byzantine:
                     observation = self._conspiracy.observation(oracle, observation, self.now)
                 if observation is None:
                     latency = timeout
                 self._later(node, min(latency, timeout), ObservationMade(tag, observation))
             case ReadChain(tag, timeout):
-                view, latency = self._surroundings.chain_view(
-                    oracle, self.chain, self.now, node.clock(self.now), self.elapsed
-                )
+                view, latency = self._chain_view(node)
                 self._later(node, timeout if view is None else latency, ChainRead(tag, view))
             case Transmit(report):
                 self.trace.add(self.elapsed, oracle, "transmits", text=_place(report))
@@ -268,10 +169,10 @@ class Cluster(Calendar):
             case _:
                 pass
 
-    def _note(self, node: Node, life: Life, milestone: Milestone, *, honest: bool) -> None:
+    def _note(self, node: Node, life: Life, milestone: Milestone) -> None:
         if milestone.kind is MilestoneKind.FINALIZED:
             self.counts.finalized.add((node.generation, milestone.tag))
-        elif milestone.kind is MilestoneKind.EPOCH_ENTERED and honest:
+        elif milestone.kind is MilestoneKind.EPOCH_ENTERED and node.honest:
             self.invariants.on_effect(node, life.committee, milestone)
 
     def _later(self, node: Node, delay: int, event: Event) -> None:
@@ -287,34 +188,32 @@ class Cluster(Calendar):
         self._step(node, event)
 
     def _send(self, node: Node, targets: Sequence[int], parcel: Parcel) -> None:
-        oracle, elapsed = int(node.oracle_id), self.elapsed
-        kind = parcel.label.partition(" ")[0]
-        self.trace.add(elapsed, oracle, "sends", targets[0] if len(targets) == 1 else -1, parcel.label)
+        sender, elapsed = node.oracle_id, self.elapsed
+        self.trace.add(elapsed, sender, "sends", targets[0] if len(targets) == 1 else -1, parcel.label)
+        event = None if parcel.message is None else MessageReceived(sender, parcel.message)
+        shipment = Shipment(sender, node.generation, parcel, event, elapsed)
+        self.counts.sends += len(targets)
         for to in targets:
-            self.counts.sends += 1
-            for delay in self._links.delays(oracle, to, kind, elapsed):
-                self.at(elapsed + delay, self._deliver, to, oracle, node.generation, parcel, elapsed)
+            for delay in self._links.delays(sender, to, parcel.kind, elapsed):
+                self.at(elapsed + delay, self._deliver, self.nodes[to], shipment)
 
-    def _deliver(self, to: int, sender: int, generation: int, parcel: Parcel, sent: int) -> None:
-        node = self.nodes[to]
-        if node.life is None or node.generation != generation:
+    def _deliver(self, node: Node, shipment: Shipment) -> None:
+        if node.life is None or node.generation != shipment.generation:
             return
         if node.paused_until > self.elapsed:
-            self.at(node.paused_until, self._deliver, to, sender, generation, parcel, sent)
+            self.at(node.paused_until, self._deliver, node, shipment)
             return
-        self.counts.deliveries += 1
-        self.trace.add(self.elapsed, to, "hears", sender, parcel.label, sent=sent)
-        message = parcel.message
-        if to in self.byzantine:
+        sender, _, parcel, event, sent = shipment
+        self.trace.add(self.elapsed, node.oracle_id, "hears", sender, parcel.label, sent=sent)
+        if node.byzantine:
             self._conspiracy.overhear(parcel.payload)
-        if message is None:
-            self.counts.faults_seen += 1
+        if event is None:
             return
-        if to in self.byzantine and not self._understands(node, sender, message):
+        if node.byzantine and not self._understands(node, sender, event.message):
             return
-        if type(message) is ReportReq:
-            self.invariants.certificates.on_request(node.life.committee.config.config_digest, message)
-        self._step(node, MessageReceived(OracleId(sender), message), sender)
+        if type(event.message) is ReportReq:
+            self.invariants.certificates.on_request(node.life.committee.config.config_digest, event.message)
+        self._step(node, event, sender)
 
     def _mislead(self, node: Node, life: Life, effects: Sequence[Effect]) -> None:
         oracle = int(node.oracle_id)
@@ -344,7 +243,7 @@ class Cluster(Calendar):
             final = Final(
                 context.epoch, context.round, context.extra_hash, act.report.report, act.report.signatures
             )
-            self._send(node, [o for o in range(len(self.nodes)) if o != oracle], self._post.of(final))
+            self._send(node, self._others[oracle], self._post.of(final))
             self._release(oracle, committee, act)
         return self._conspiracy.hears(oracle, sender, message, committee.config.f)
 

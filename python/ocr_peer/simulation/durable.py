@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ocr_peer.protocol.effects import (
     FollowerRecord,
@@ -23,17 +22,17 @@ def written(state: StoredState, records: Sequence[Record]) -> StoredState:
     for record in records:
         match record:
             case PacemakerRecord():
-                state = replace(state, pacemaker=record)
+                state = StoredState(record, state.follower, state.pending)
             case FollowerRecord():
-                state = replace(state, follower=record)
+                state = StoredState(state.pacemaker, record, state.pending)
             case PendingTransmission(report):
                 tag = report.context.tag
                 others = (item for item in state.pending if item.report.context.tag != tag)
                 pending = sorted((*others, record), key=lambda item: item.report.context.tag)
-                state = replace(state, pending=tuple(pending))
+                state = StoredState(state.pacemaker, state.follower, tuple(pending))
             case SettledTransmission(tag):
                 kept = tuple(item for item in state.pending if item.report.context.tag != tag)
-                state = replace(state, pending=kept)
+                state = StoredState(state.pacemaker, state.follower, kept)
             case Evidence():
                 # Kept for people; a restart reads nothing of it.
                 pass

@@ -72,9 +72,10 @@ class Invariants:
         oracle = life.oracle
         place = (node.lives, oracle.epoch, oracle.round)
         before = self._place.get(node.oracle_id)
-        if before is not None and before[0] == node.lives and place < before:
-            self._breach("I4", f"went back from {before[1]}/{before[2]} to {place[1]}/{place[2]}")
-        self._place[node.oracle_id] = place
+        if place != before:
+            if before is not None and before[0] == node.lives and place < before:
+                self._breach("I4", f"went back from {before[1]}/{before[2]} to {place[1]}/{place[2]}")
+            self._place[node.oracle_id] = place
         excess = over_bound(oracle, sender)
         if excess is not None:
             self._breach("I8", excess)

@@ -56,7 +56,9 @@ class LivenessWatch:
         self._plan = plan
         self._stable = plan.stabilisation()
         self._hopeful = stabilises(plan, f)
-        self._known: tuple[int, int] | None = None
+        self._known = (-1, 0)
+        self._bounds: dict[tuple[int, int], Duration] = {}
+        """By number of configurations and epoch."""
         self._deadline = self._stable + _IDLE_LIMIT
 
     def satisfied(self, cluster: Cluster) -> bool:
@@ -73,8 +75,11 @@ class LivenessWatch:
             epoch = max(
                 (node.life.oracle.epoch for node in cluster.nodes if node.life is not None), default=1
             )
+            era = (len(cluster.committees), epoch)
+            if era not in self._bounds:
+                self._bounds[era] = liveness_bound(self._plan, cluster.committees[-1], epoch)
             since = max(cluster.last_accepted - SIMULATION_START, self._stable)
-            self._deadline = since + liveness_bound(self._plan, cluster.committees[-1], epoch)
+            self._deadline = since + self._bounds[era]
         return self._deadline
 
     def check(self, cluster: Cluster) -> None:

@@ -94,6 +94,9 @@ class Node:
     """What survives of an oracle when its process does not."""
 
     oracle_id: OracleId
+    byzantine: bool
+    honest: bool
+    """Held to the invariants: neither Byzantine nor robbed of its votes."""
     life: Life | None = None
     lives: int = 0
     """Also the number of the current life; results of an earlier one are void."""

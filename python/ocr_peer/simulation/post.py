@@ -6,14 +6,17 @@ Both are pure functions, so equal bytes are decoded once; a broadcast arrives ma
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ocr_peer import crypto
+from ocr_peer.protocol.config import OracleId
+from ocr_peer.protocol.events import MessageReceived
 from ocr_peer.protocol.messages import FinalEcho, Message, NewEpoch
 from ocr_peer.protocol.plugin import SizeLimits
 from ocr_peer.wire.codec import Undecodable, decode_message, encode_message
 from ocr_peer.wire.limits import oversize
 
-__all__ = ["Parcel", "Post"]
+__all__ = ["Parcel", "Post", "Shipment"]
 
 _REMEMBERED = 256
 
@@ -23,10 +26,23 @@ class Parcel:
     """Bytes, and what a receiver makes of them."""
 
     payload: bytes
+    kind: str
     label: str
     """Kind, epoch/round and the start of the bytes' hash."""
     message: Message | None
     """`None` when refused: not decodable, or too long for its kind."""
+
+
+class Shipment(NamedTuple):
+    """One sending: the same to all receivers and for all copies."""
+
+    sender: OracleId
+    generation: int
+    """The sender's configuration; an oracle of another one does not hear it."""
+    parcel: Parcel
+    event: MessageReceived | None
+    """What the receiver's oracle is told, if the parcel holds a message."""
+    sent: int
 
 
 class Post:
@@ -55,11 +71,12 @@ class Post:
         decoded = decode_message(payload)
         name = crypto.blake3(payload)[:4].hex()
         if isinstance(decoded, Undecodable):
-            return Parcel(payload, f"{len(payload)} undecodable bytes #{name}", None)
-        label = f"{type(decoded).__name__} {_place(decoded)} #{name}"
+            return Parcel(payload, "undecodable", f"{len(payload)} undecodable bytes #{name}", None)
+        kind = type(decoded).__name__
+        label = f"{kind} {_place(decoded)} #{name}"
         if oversize(decoded, len(payload), self._n, self._limits):
-            return Parcel(payload, f"oversize {label}", None)
-        return Parcel(payload, label, decoded)
+            return Parcel(payload, "oversize", f"oversize {label}", None)
+        return Parcel(payload, kind, label, decoded)
 
 
 def _place(message: Message) -> str:
