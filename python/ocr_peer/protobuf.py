@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 __all__ = ["LENGTH_DELIMITED", "VARINT", "bytes_field", "tag", "varint", "varint_field"]
 
 VARINT, LENGTH_DELIMITED = 0, 2
@@ -21,6 +23,7 @@ def varint(value: int) -> bytes:
     return bytes(encoded)
 
 
+@cache
 def tag(number: int, wire_type: int) -> bytes:
     """What stands before every field."""
     return varint(number << 3 | wire_type)

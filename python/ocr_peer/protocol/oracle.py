@@ -132,8 +132,6 @@ class Oracle:
             raise InvariantError(f"{type(event).__name__} in the wrong place: Start comes first, and once")
         effects: list[Effect] = []
         match event:
-            case Start():
-                self._start(event, now, effects)
             case MessageReceived(sender, message):
                 self._on_message(sender, message, now, effects)
             case TimeAdvanced():
@@ -144,6 +142,8 @@ class Oracle:
                 self._follower.on_observation_made(tag, observation, effects)
             case ChainRead():
                 self._on_chain_read(event, now, effects)
+            case Start():
+                self._start(event, now, effects)
             case _:
                 assert_never(event)
         return self._looped_back(effects, now)
@@ -177,8 +177,10 @@ class Oracle:
                 change = self._pacemaker.on_new_epoch(sender, epoch, now, effects)
                 if change is not None:
                     self._enter_epoch(change, now, effects)
-            case Final() | FinalEcho():
-                self._on_final(sender, message if isinstance(message, Final) else message.final, now, effects)
+            case Final():
+                self._on_final(sender, message, now, effects)
+            case FinalEcho(final):
+                self._on_final(sender, final, now, effects)
             case ObserveReq() | Observe() | ReportReq() | Report():
                 self._on_round_message(sender, message, now, effects)
             case _:
@@ -231,17 +233,16 @@ class Oracle:
         # The oracle's own copy of what it sends is handled within the same step, after the effects that
         # stand before it, so that a vote counts only behind its own `Persist`.
         outward: list[Effect] = []
-        position = 0
-        while position < len(effects):
-            effect = effects[position]
-            position += 1
-            if isinstance(effect, Send) and effect.to == self.own_id:
-                self._on_message(self.own_id, effect.message, now, effects)
-                continue
-            outward.append(effect)
-            if isinstance(effect, Broadcast):
-                if isinstance(effect.message, FinalEcho):
+        for effect in effects:  # grows while it is read
+            match effect:
+                case Send(to, message) if to == self.own_id:
+                    self._on_message(to, message, now, effects)
                     continue
+                case PeerFault(oracle) if oracle == self.own_id:
+                    # A fault of one's own is no fault of a peer.
+                    continue
+                case _:
+                    outward.append(effect)
+            if isinstance(effect, Broadcast) and not isinstance(effect.message, FinalEcho):
                 self._on_message(self.own_id, effect.message, now, effects)
-        # A fault of one's own is no fault of a peer.
-        return [e for e in outward if not (isinstance(e, PeerFault) and e.oracle == self.own_id)]
+        return outward
