@@ -97,9 +97,10 @@ class MedianPlugin:
             return False
         if last_accepted is None:
             return True
-        if tag <= last_accepted.context.tag:
+        last_tag = last_accepted.context.tag
+        if tag <= last_tag:
             return False
-        nothing_pending = chain.tag >= last_accepted.context.tag
+        nothing_pending = chain.tag >= last_tag
         deviation = not self._offchain.alpha_accept_infinite and deviates(
             self._offchain.alpha_accept_ppb, report_median(last_accepted.report), report_median(report.report)
         )

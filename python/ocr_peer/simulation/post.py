@@ -1,12 +1,13 @@
 """Messages as bytes on their way: encoded when sent, decoded from those bytes when they arrive.
 
-Both are pure functions, so equal bytes are decoded once; a broadcast arrives many times.
+Both are pure functions, so equal messages are encoded once and equal bytes decoded once: a broadcast arrives
+many times, and all echoes of a final report are the same.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ocr_peer import crypto
 from ocr_peer.protocol.config import OracleId
@@ -19,6 +20,8 @@ from ocr_peer.wire.limits import oversize
 __all__ = ["Parcel", "Post", "Shipment"]
 
 _REMEMBERED = 256
+
+_K = TypeVar("_K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +54,23 @@ class Post:
     def __init__(self, n: int, limits: SizeLimits) -> None:
         self._n = n
         self._limits = limits
-        self._parcels: dict[bytes, Parcel] = {}
+        self._by_message: dict[Message, Parcel] = {}
+        self._by_payload: dict[bytes, Parcel] = {}
 
     def of(self, message: Message) -> Parcel:
         """The message as it travels."""
-        return self.of_bytes(encode_message(message))
+        known = self._by_message.get(message)
+        if known is None:
+            known = self.of_bytes(encode_message(message))
+            _remember(self._by_message, message, known)
+        return known
 
     def of_bytes(self, payload: bytes) -> Parcel:
         """Bytes that an oracle, perhaps a Byzantine one, sends."""
-        known = self._parcels.get(payload)
+        known = self._by_payload.get(payload)
         if known is None:
             known = self._parcel(payload)
-            if len(self._parcels) >= _REMEMBERED:
-                del self._parcels[next(iter(self._parcels))]
-            self._parcels[payload] = known
+            _remember(self._by_payload, payload, known)
         return known
 
     def _parcel(self, payload: bytes) -> Parcel:
@@ -77,6 +83,12 @@ class Post:
         if oversize(decoded, len(payload), self._n, self._limits):
             return Parcel(payload, "oversize", f"oversize {label}", None)
         return Parcel(payload, kind, label, decoded)
+
+
+def _remember(known: dict[_K, Parcel], key: _K, parcel: Parcel) -> None:
+    if len(known) >= _REMEMBERED:
+        del known[next(iter(known))]
+    known[key] = parcel
 
 
 def _place(message: Message) -> str:
