@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ocr_peer.protocol.config import Duration, OracleId
+from ocr_peer.protocol.config import Duration
 from ocr_peer.protocol.effects import (
     Broadcast,
     Effect,
