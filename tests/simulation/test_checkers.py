@@ -13,7 +13,7 @@ from ocr_peer.protocol.effects import Broadcast, Effect, PacemakerRecord, Persis
 from ocr_peer.protocol.finalizer import Finalizer
 from ocr_peer.protocol.follower import Follower
 from ocr_peer.protocol.leader import Leader
-from ocr_peer.protocol.messages import NewEpoch, Report
+from ocr_peer.protocol.messages import NewEpoch
 from ocr_peer.protocol.oracle import Oracle
 from ocr_peer.protocol.pacemaker import Pacemaker
 from ocr_peer.simulation.chain import Chain
@@ -181,14 +181,14 @@ def test_a_contract_without_max_age_breaks_i12(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_exception_breaks_i13(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fragile(self: Leader, sender: int, message: Report, now: int, effects: list[Effect]) -> None:
-        if len(message.signature) != 65:
-            raise ValueError("signature")
-        original(self, sender, message, now, effects)  # type: ignore[arg-type]
+    def fragile(self: Pacemaker, sender: int, epoch: int, now: int, effects: list[Effect]) -> object:
+        if epoch > 10**6:
+            raise ValueError("epoch")
+        return original(self, sender, epoch, now, effects)  # type: ignore[arg-type]
 
-    original = Leader.on_report
-    monkeypatch.setattr(Leader, "on_report", fragile)
-    found("I13", byzantine(Behaviour.FUZZ, 1))
+    original = Pacemaker.on_new_epoch
+    monkeypatch.setattr(Pacemaker, "on_new_epoch", fragile)
+    found("I13", byzantine(Behaviour.FLOOD, 1))
 
 
 def test_a_leader_that_never_asks_for_reports_breaks_liveness(monkeypatch: pytest.MonkeyPatch) -> None:

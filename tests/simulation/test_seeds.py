@@ -48,21 +48,22 @@ def test_seeds_with_unique_reports() -> None:
         assert outcome.violation is None, fails(outcome)
 
 
-def test_seeds_reach_everything_that_can_go_wrong() -> None:
-    kinds: set[FaultKind] = set()
-    behaviours: set[Behaviour] = set()
-    crashes = 0
+def test_seeds_draw_every_fault_and_every_behaviour() -> None:
+    plans = [Scenario(seed=seed).fault_plan() for seed in range(1000)]
+    assert {fault.what for plan in plans for fault in plan.faults} == set(FaultKind)
+    assert {behaviour for plan in plans for behaviour in plan.byzantine().values()} == set(Behaviour)
+
+
+def test_seeds_reach_what_can_go_wrong() -> None:
+    crashes = evidence = 0
     refused: set[str] = set()
-    for seed in range(300):
+    for seed in range(200):
         outcome = simulate(Scenario(seed=seed, fast=True, rounds=8, replay=False))
-        kinds |= {fault.what for fault in outcome.plan.faults}
-        behaviours |= set(outcome.plan.byzantine().values())
         crashes += outcome.crashes
+        evidence += outcome.evidence
         refused |= outcome.refused.keys()
-    # Sources that say something else, and rollbacks, are for files and scenarios.
-    assert kinds == set(FaultKind) - {FaultKind.SOURCE_VALUE, FaultKind.ROLLBACK}
-    assert behaviours == set(Behaviour)
-    assert crashes > 50
+    assert crashes > 40
+    assert evidence > 0
     assert {"stale", "other configuration"} <= refused
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -13,15 +14,32 @@ from ocr_peer.simulation.committee import SIMULATION_START
 __all__ = ["Calendar", "Counts"]
 
 
+_MOST_REASONS = 256
+"""Reasons may hold numbers that a liar chose."""
+
+
 class Counts:
     """What happened, in numbers."""
 
-    __slots__ = ("accepted", "crashes", "finalized", "sends", "steps")
+    __slots__ = ("accepted", "crashes", "evidence", "finalized", "peer_faults", "sent", "steps")
 
     def __init__(self) -> None:
-        self.steps = self.sends = self.crashes = self.accepted = 0
+        self.evidence = 0
+        """Proofs of equivocation that honest oracles hold."""
+        self.peer_faults: Counter[str] = Counter()
+        """What honest oracles counted against others, by oracle and rule."""
+        self.sent: Counter[str] = Counter()
+        """Messages by kind, one for each recipient."""
+        self.steps = self.crashes = self.accepted = 0
         self.finalized: set[tuple[int, RoundTag]] = set()
         """(generation, round) that any honest oracle took for final."""
+
+    def count_fault(self, oracle: int, reason: str) -> None:
+        """An honest oracle counted something against `oracle`; rare rules share a line in the end."""
+        name = f"oracle {oracle}: {reason}"
+        if name not in self.peer_faults and len(self.peer_faults) >= _MOST_REASONS:
+            name = "others"
+        self.peer_faults[name] += 1
 
 
 class Calendar:

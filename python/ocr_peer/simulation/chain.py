@@ -38,6 +38,8 @@ class Chain:
     def __init__(self, committee: Committee, max_age: Duration, now: Instant) -> None:
         self.max_age = max_age
         self.refused: dict[str, int] = {}
+        self.refusal: str | None = None
+        """Why the latest transaction reverted; `None` if it did not."""
         self.accepted: list[Accepted] = []
         self._configured: list[_Configured] = [_Configured(now, committee)]
         self._requested: tuple[ConfigDigest, RoundTag] | None = None
@@ -82,7 +84,7 @@ class Chain:
 
     def transmit(self, transmitter: int, report: AttestedReport, now: Instant) -> Accepted | None:
         """Take the report, or count why not."""
-        refusal = self._refusal(report)
+        refusal = self.refusal = self._refusal(report)
         if refusal is None:
             timestamp, _observers, values, _juels = crypto.decode_report(report.report)
             answer = decode_int192(values[len(values) // 2])
@@ -94,6 +96,7 @@ class Chain:
                 item = Accepted(now, transmitter, report, answer, timestamp)
                 self.accepted.append(item)
                 return item
+        self.refusal = refusal
         self.refused[refusal] = self.refused.get(refusal, 0) + 1
         return None
 

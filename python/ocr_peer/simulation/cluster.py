@@ -16,6 +16,7 @@ from ocr_peer.protocol.effects import (
     Milestone,
     MilestoneKind,
     Observe,
+    PeerFault,
     Persist,
     ReadChain,
     Record,
@@ -23,10 +24,12 @@ from ocr_peer.protocol.effects import (
     Transmit,
 )
 from ocr_peer.protocol.events import ChainRead, ChainView, Event, MessageReceived, ObservationMade
+from ocr_peer.protocol.evidence import Evidence
 from ocr_peer.protocol.messages import Final, Message, ReportReq
 from ocr_peer.protocol.report import AttestedReport, RoundTag
 from ocr_peer.simulation.byzantine import Conspiracy, Letter, Release
 from ocr_peer.simulation.chain import Chain
+from ocr_peer.simulation.chronicle import Landing
 from ocr_peer.simulation.committee import Committee
 from ocr_peer.simulation.durable import written
 from ocr_peer.simulation.faults import FaultPlan
@@ -63,10 +66,14 @@ class Cluster(Processes):
         self.chain = Chain(self.committees[0], max_age, self.now)
         self.last_accepted = self.now
         self._others = [tuple(other for other in range(n) if other != oracle) for oracle in range(n)]
-        self._conspiracy = Conspiracy(self.byzantine, n, streams)
+        self._conspiracy = Conspiracy(plan, n, streams)
         self._links = Links(plan, n, streams)
         self._post = Post(n, self.committees[0].plugin.limits)
         self._surroundings = Surroundings(plan, n, streams)
+
+    def inject(self, sender: int, to: int, payload: bytes) -> None:
+        """Send bytes in the name of `sender`, over its own link."""
+        self._send(self.nodes[sender], (to,), self._post.of_bytes(payload))
 
     def reconfigure(self, spread: int) -> None:
         """`setConfig`: the chain has it at once, each oracle some time within `spread`."""
@@ -103,7 +110,7 @@ class Cluster(Processes):
         unwritten: list[Record] = []
         for effect in effects:
             if node.boundaries_to_crash is not None and node.reaches_crash():
-                self.crash(node)
+                self.crash(node, f"before {type(effect).__name__}, {len(unwritten)} unwritten")
                 return
             if isinstance(effect, Milestone):
                 self._note(node, life, effect)
@@ -111,6 +118,7 @@ class Cluster(Processes):
             if isinstance(effect, Persist):
                 if node.honest:
                     self.invariants.on_effect(node, life.committee, effect)
+                    self.counts.evidence += isinstance(effect.record, Evidence)
                 unwritten.append(effect.record)
                 continue
             if isinstance(effect, _VISIBLE):
@@ -118,7 +126,9 @@ class Cluster(Processes):
                     return
                 unwritten = []
                 if node.boundaries_to_crash is not None and node.reaches_crash():
-                    self.crash(node)
+                    self.crash(node, f"before {type(effect).__name__}, all written")
+                    return
+                if node.crash_before and self._dies_sending(node, effect):
                     return
                 if node.honest:
                     if life.signing.signed:
@@ -129,6 +139,15 @@ class Cluster(Processes):
             return
         if node.honest and life.signing.signed:
             self.invariants.on_signed(node, life.committee)
+
+    def _dies_sending(self, node: Node, effect: Send | Broadcast | Transmit) -> bool:
+        name = "Transmit" if isinstance(effect, Transmit) else type(effect.message).__name__
+        if not node.reaches_crash_before(name):
+            return False
+        if isinstance(effect, Broadcast) and node.crash_reaches:
+            self._send(node, node.crash_reaches, self._post.of(effect.message))
+        self.crash(node, f"sending {name}")
+        return True
 
     def _write(self, node: Node, records: list[Record]) -> bool:
         if node.disk_fails:
@@ -161,11 +180,13 @@ class Cluster(Processes):
             case ReadChain(tag, timeout):
                 view, latency = self._chain_view(node)
                 self._later(node, timeout if view is None else latency, ChainRead(tag, view))
-            case Transmit(report):
+            case Transmit(report, stage, attempt):
                 self.trace.add(self.elapsed, oracle, "transmits", text=_place(report))
                 latency_or_none = self._surroundings.mined_after(oracle, self.elapsed)
                 if latency_or_none is not None:
-                    self.at(self.elapsed + latency_or_none, self._land, int(oracle), report)
+                    self.at(self.elapsed + latency_or_none, self._land, int(oracle), report, stage, attempt)
+            case PeerFault(accused, reason):
+                self.counts.count_fault(accused, reason)
             case _:
                 pass
 
@@ -192,7 +213,7 @@ class Cluster(Processes):
         self.trace.add(elapsed, sender, "sends", targets[0] if len(targets) == 1 else -1, parcel.label)
         event = None if parcel.message is None else MessageReceived(sender, parcel.message)
         shipment = Shipment(sender, node.generation, parcel, event, elapsed)
-        self.counts.sends += len(targets)
+        self.counts.sent["unreadable" if parcel.message is None else parcel.kind] += len(targets)
         for to in targets:
             for delay in self._links.delays(sender, to, parcel.kind, elapsed):
                 self.at(elapsed + delay, self._deliver, self.nodes[to], shipment)
@@ -254,10 +275,12 @@ class Cluster(Processes):
     def _post_letter(self, node: Node, letter: Letter) -> None:
         self._send(node, (letter.to,), self._post.of_bytes(letter.payload))
 
-    def _land(self, transmitter: int, report: AttestedReport) -> None:
+    def _land(self, transmitter: int, report: AttestedReport, stage: int = -1, attempt: int = -1) -> None:
         item = self.chain.transmit(transmitter, report, self.now)
         verdict = "refuses" if item is None else "accepts"
         self.trace.add(self.elapsed, -1, verdict, transmitter, _place(report))
+        for witness in self.witnesses:
+            witness.on_landing(Landing(self.elapsed, transmitter, report, stage, attempt, self.chain.refusal))
         if item is not None:
             self.counts.accepted += 1
             self.last_accepted = self.now

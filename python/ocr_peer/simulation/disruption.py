@@ -29,8 +29,13 @@ def _begin(cluster: Cluster, fault: Fault) -> None:
     for oracle in fault.who:
         node = cluster.nodes[oracle]
         match fault.what:
+            case FaultKind.CRASH if fault.messages:
+                node.crash_before, node.crash_skips = fault.messages, fault.amount
+                node.crash_reaches = fault.to
             case FaultKind.CRASH:
                 node.boundaries_to_crash = fault.amount
+            case FaultKind.DRIFT:
+                cluster.drift(node, fault.amount)
             case FaultKind.PAUSE:
                 node.paused_until = max(node.paused_until, fault.stop)
             case FaultKind.SKEW:
@@ -48,8 +53,10 @@ def _end(cluster: Cluster, fault: Fault) -> None:
         node = cluster.nodes[oracle]
         match fault.what:
             case FaultKind.CRASH:
-                node.boundaries_to_crash = None
+                node.boundaries_to_crash, node.crash_before = None, ()
                 cluster.start(oracle)
+            case FaultKind.DRIFT:
+                cluster.drift(node, 0)
             case FaultKind.DISK:
                 node.disk_fails = False
                 cluster.start(oracle)

@@ -13,7 +13,15 @@ from ocr_peer.simulation.faults import FOREVER, Behaviour, Fault, FaultKind, Fau
 
 __all__ = ["read_fault_file"]
 
-_KINDS_IN_SECONDS = frozenset({FaultKind.DELAY, FaultKind.SKEW, FaultKind.RPC_STALE, FaultKind.RECONFIGURE})
+_UNITS = {
+    FaultKind.DELAY: "seconds",
+    FaultKind.SKEW: "seconds",
+    FaultKind.RPC_STALE: "seconds",
+    FaultKind.RECONFIGURE: "seconds",
+    FaultKind.DRIFT: "ppm",
+    FaultKind.SOURCE_VALUE: "value",
+}
+"""Which key says how much; `count` for the others."""
 _KEYS = frozenset(
     {
         "what",
@@ -23,6 +31,7 @@ _KEYS = frozenset(
         "probability",
         "seconds",
         "count",
+        "ppm",
         "value",
         "messages",
         "to",
@@ -74,7 +83,7 @@ def _fault(table: Mapping[str, Any], name: str) -> Fault:
         stop=Duration(stop),
         probability=_probability(table, name),
         amount=_amount(table, what, name),
-        messages=_messages(table, name),
+        messages=_messages(table, what, name),
         to=_oracles(table, "to", name),
         behaviour=behaviour,
     )
@@ -101,10 +110,10 @@ def _seconds(table: Mapping[str, Any], key: str, name: str, *, default: int) -> 
 
 
 def _amount(table: Mapping[str, Any], what: FaultKind, name: str) -> int:
-    wanted = (
-        "seconds" if what in _KINDS_IN_SECONDS else "value" if what is FaultKind.SOURCE_VALUE else "count"
-    )
-    for key in ("seconds", "count", "value"):
+    wanted = _UNITS.get(what, "count")
+    if what is FaultKind.BYZANTINE and table["behaviour"] == Behaviour.WITHHOLD:
+        wanted = "seconds"
+    for key in ("seconds", "count", "ppm", "value"):
         if key in table and key != wanted:
             raise InputError(f"{name}: {key}", table[key], f"does not belong to {what}", f"use {wanted}")
     if wanted == "seconds":
@@ -129,10 +138,12 @@ def _oracles(table: Mapping[str, Any], key: str, name: str) -> tuple[int, ...]:
     return tuple(value)
 
 
-def _messages(table: Mapping[str, Any], name: str) -> tuple[str, ...]:
+def _messages(table: Mapping[str, Any], what: FaultKind, name: str) -> tuple[str, ...]:
     value = table.get("messages", [])
-    if not isinstance(value, list) or not all(item in _MESSAGES for item in value):
+    # A crash may also stand between an oracle and its transaction.
+    known = (*_MESSAGES, "Transmit") if what is FaultKind.CRASH else _MESSAGES
+    if not isinstance(value, list) or not all(item in known for item in value):
         raise InputError(
-            f"{name}: messages", value, "no list of kinds of messages", f"kinds are {', '.join(_MESSAGES)}"
+            f"{name}: messages", value, "no list of kinds of messages", f"kinds are {', '.join(known)}"
         )
     return tuple(value)

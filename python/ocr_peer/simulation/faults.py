@@ -8,9 +8,11 @@ from enum import StrEnum
 from ocr_peer.errors import InputError
 from ocr_peer.protocol.config import Duration
 
-__all__ = ["FOREVER", "Behaviour", "Fault", "FaultKind", "FaultPlan", "check_plan"]
+__all__ = ["FOREVER", "MILLION", "Behaviour", "Fault", "FaultKind", "FaultPlan", "check_plan"]
 
 FOREVER = Duration(2**62)
+MILLION = 1_000_000
+"""Drifts are in parts per million."""
 _START = Duration(0)
 
 
@@ -21,9 +23,11 @@ class FaultKind(StrEnum):
     LOSS = "loss"  # who sends; each message with `probability`
     DUPLICATE = "duplicate"  # who sends; `amount` more copies, with `probability`
     PARTITION = "partition"  # who is on one side; nothing crosses
-    CRASH = "crash"  # who; at the `amount`-th effect boundary after `start`; back at `stop`
+    CRASH = "crash"  # who; at the `amount`-th effect boundary after `start`, or as the (`amount`+1)-th of
+    # `messages` leaves, which then reaches `to` only; back at `stop`
     PAUSE = "pause"  # who handles nothing in between
     SKEW = "skew"  # whose clock is `amount` off, from the next start of the process on
+    DRIFT = "drift"  # whose clock gains `amount` millionths in between, and keeps what it gained
     DISK = "disk"  # whose writes fail; the oracle is mute until `stop`
     ROLLBACK = "rollback"  # who restarts from an old snapshot; counts as faulty
     RPC_DOWN = "rpc-down"  # whose chain reads time out
@@ -68,6 +72,40 @@ class Behaviour(StrEnum):
     """Sends leaders' messages without leading."""
     OVERRUN = "overrun"
     """As a leader, asks at once for round r_max + 1 and above."""
+    TWO_ROUNDS = "two-rounds"
+    """Asks different followers to observe for different rounds."""
+    TWO_REQUESTS = "two-requests"
+    """Asks different followers for reports over different collections, and makes both final if it can."""
+    TWO_OBSERVATIONS = "two-observations"
+    """Signs a second observation in each round, and sends both to all."""
+    SHORT_REQUEST = "short-request"
+    """Asks for reports over 2f observations."""
+    TWICE_AN_OBSERVER = "twice-an-observer"
+    """Asks for reports over collections that list an observer twice."""
+    UNKNOWN_OBSERVER = "unknown-observer"
+    """Names oracle n, or 255, as an observer."""
+    FORGED_OBSERVATION = "forged-observation"
+    """Puts an honest oracle's name to something else than it signed."""
+    ROUND_REPLAY = "round-replay"
+    """Puts an observation into its requests that its observer signed for another round of the epoch."""
+    EPOCH_REPLAY = "epoch-replay"
+    """The same, signed for another epoch."""
+    DIGEST_REPLAY = "digest-replay"
+    """The same, signed under another configuration."""
+    SHUFFLED_REQUEST = "shuffled-request"
+    """Lists the observations in any order, and finishes the round with what followers make of that."""
+    BAD_ATTESTATION = "bad-attestation"
+    """Makes up the signatures under its reports."""
+    OTHER_REPORT = "other-report"
+    """Signs another report than its leader's."""
+    FAR_FINAL = "far-final"
+    """Sends final reports of far epochs, signed by itself only."""
+    LAST_EPOCH = "last-epoch"
+    """Wishes for epoch 2³²-1."""
+    RISING_EPOCHS = "rising-epochs"
+    """Wishes for one more epoch with every step."""
+    FUTURE_ROUNDS = "future-rounds"
+    """Fills the buffers that others keep for coming epochs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +188,19 @@ class FaultPlan:
 
 
 def check_plan(plan: FaultPlan, n: int) -> None:
-    """Refuse what names oracles that do not exist.
+    """Refuse what names oracles that do not exist, and clocks that go backwards.
 
     Raises:
-        InputError: names the fault and the oracle.
+        InputError: names the fault and the oracle, or the drift.
     """
     for position, fault in enumerate(plan.faults, start=1):
+        if fault.what is FaultKind.DRIFT and not -MILLION < fault.amount < MILLION:
+            raise InputError(
+                f"fault {position}: ppm",
+                fault.amount,
+                "the clock would stand still, or race",
+                "stay below a million",
+            )
         for oracle in (*fault.who, *fault.to):
             if not 0 <= oracle < n:
                 raise InputError(

@@ -3,17 +3,83 @@
 from __future__ import annotations
 
 import random
+import zlib
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from ocr_peer import crypto
 from ocr_peer.median.config import INT192_MAX, INT192_MIN, encode_int192
-from ocr_peer.protocol.config import SECOND, Instant, OracleId
-from ocr_peer.protocol.messages import Final, FinalEcho, Message, NewEpoch, ObserveReq, Report, ReportReq
+from ocr_peer.protocol.config import SECOND, ConfigDigest, Instant, OracleId
+from ocr_peer.protocol.messages import Final, FinalEcho, Message, ObserveReq, Report, ReportReq
 from ocr_peer.protocol.report import AttributedObservation, AttributedSignature, BuiltReport, RoundTag
 from ocr_peer.simulation.committee import Committee
+from ocr_peer.simulation.faults import Behaviour
 
-__all__ = ["broken_request", "damaged", "extreme_observation", "fabricated_final", "flood", "forged_final"]
+__all__ = [
+    "BROKEN_REQUESTS",
+    "DAMAGES",
+    "Signatures",
+    "broken_request",
+    "damaged",
+    "extreme_observation",
+    "fabricated_final",
+    "flood",
+    "forged_final",
+    "other_report",
+]
+
+BROKEN_REQUESTS = (
+    Behaviour.SHORT_REQUEST,
+    Behaviour.TWICE_AN_OBSERVER,
+    Behaviour.UNKNOWN_OBSERVER,
+    Behaviour.FORGED_OBSERVATION,
+    Behaviour.ROUND_REPLAY,
+    Behaviour.EPOCH_REPLAY,
+    Behaviour.DIGEST_REPLAY,
+)
+"""Each breaks one rule of report requests."""
+
+_REMEMBERED = 24
+"""Signed observations that liars keep of each oracle."""
+
+
+class _Kept(NamedTuple):
+    digest: ConfigDigest
+    tag: RoundTag
+    item: AttributedObservation
+
+
+class Signatures:
+    """The observations that liars have seen signed, to be passed off as those of another round."""
+
+    def __init__(self, n: int) -> None:
+        self._kept: list[deque[_Kept]] = [deque(maxlen=_REMEMBERED) for _ in range(n)]
+
+    def keep(self, digest: ConfigDigest, request: ReportReq) -> None:
+        """Remember what a leader sent round."""
+        tag = RoundTag(request.epoch, request.round)
+        for item in request.observations:
+            if item.observer < len(self._kept):
+                entry = _Kept(digest, tag, item)
+                if entry not in self._kept[item.observer]:
+                    self._kept[item.observer].append(entry)
+
+    def elsewhere(
+        self, observer: int, digest: ConfigDigest, tag: RoundTag, how: Behaviour
+    ) -> AttributedObservation | None:
+        """The newest that differs from this digest and round in just what `how` says."""
+        for kept in reversed(self._kept[observer]):
+            same_digest, same_epoch = kept.digest == digest, kept.tag.epoch == tag.epoch
+            fits = {
+                Behaviour.ROUND_REPLAY: same_digest and same_epoch and kept.tag.round != tag.round,
+                Behaviour.EPOCH_REPLAY: same_digest and not same_epoch,
+                Behaviour.DIGEST_REPLAY: not same_digest,
+            }
+            if fits[how]:
+                return kept.item
+        return None
 
 
 def extreme_observation(dice: random.Random, now: Instant) -> bytes:
@@ -26,37 +92,67 @@ def extreme_observation(dice: random.Random, now: Instant) -> bytes:
     return crypto.encode_observation(timestamp, encode_int192(value), bytes(24))
 
 
-def broken_request(request: ReportReq, dice: random.Random, committee: Committee) -> ReportReq:
-    """A report request with one rule broken."""
+def broken_request(
+    request: ReportReq, how: Behaviour, dice: random.Random, committee: Committee, seen: Signatures
+) -> ReportReq:
+    """A report request with one rule broken; the request itself while a replay has nothing to repeat."""
     items = list(request.observations)
+    config, tag = committee.config, RoundTag(request.epoch, request.round)
     position = dice.randrange(len(items))
     chosen = items[position]
-    match dice.randrange(7):
-        case 0:
-            items = items[: committee.config.observation_quorum - 1]
-        case 1:
-            items.append(chosen)
-        case 2:
-            items[position] = replace(chosen, observer=OracleId(committee.config.n))
-        case 3:
-            items[position] = replace(chosen, observer=OracleId(255))
-        case 4:
-            items[position] = replace(chosen, signature=bytes(len(chosen.signature)))
-        case 5:
-            items[position] = replace(chosen, observation=chosen.observation + b"\x00\x00")
+    match how:
+        case Behaviour.SHORT_REQUEST:
+            items = items[: config.observation_quorum - 1]
+        case Behaviour.TWICE_AN_OBSERVER:
+            items = [*items[: config.n - 1], items[0]]
+        case Behaviour.UNKNOWN_OBSERVER:
+            items[position] = replace(chosen, observer=OracleId(dice.choice((config.n, 255))))
+        case Behaviour.FORGED_OBSERVATION:
+            another = crypto.encode_observation(1, encode_int192(dice.randrange(10**6)), bytes(24))
+            items[position] = replace(chosen, observation=another)
         case _:
-            return replace(request, query=b"query")
+            repeated = [
+                (index, item)
+                for index, kept in enumerate(items)
+                if (item := seen.elsewhere(kept.observer, config.config_digest, tag, how)) is not None
+            ]
+            if repeated:
+                index, item = dice.choice(repeated)
+                items[index] = item
     return replace(request, observations=tuple(items))
 
 
-def forged_final(dice: random.Random, committee: Committee, epoch: int) -> Message:
-    """A final report of a far round with signatures made of nothing."""
-    quorum = committee.config.report_quorum
-    signatures = tuple(
-        AttributedSignature(dice.randbytes(64) + b"\x01", OracleId(index)) for index in range(quorum)
+def forged_final(dice: random.Random, committee: Committee, liar: int, epoch: int) -> Message:
+    """A final report of a far epoch, with signatures of nobody or of the liar alone."""
+    tag = RoundTag(epoch + 1 + dice.randrange(10_000), 1)
+    report, extra_hash = dice.randbytes(200), dice.randbytes(32)
+    attestation = committee.attestations[liar]
+    own = attestation.sign_report(
+        tag, _built(report, extra_hash, attestation.signing_hash(tag, extra_hash, report), 0)
     )
-    final = Final(epoch + dice.randrange(10_000), 1, dice.randbytes(32), dice.randbytes(200), signatures)
+    quorum = committee.config.report_quorum
+    others = [oracle for oracle in range(committee.config.n) if oracle != liar]
+    signatures = dice.choice(
+        (
+            tuple(AttributedSignature(dice.randbytes(64) + b"\x01", OracleId(o)) for o in others[:quorum]),
+            tuple(AttributedSignature(own, OracleId(liar)) for _ in range(quorum)),
+            tuple(AttributedSignature(own, OracleId(o)) for o in [liar, *others][:quorum]),
+            (AttributedSignature(own, OracleId(liar)),),
+        )
+        if quorum > 1
+        else ((),)
+    )
+    final = Final(tag.epoch, tag.round, extra_hash, report, signatures)
     return FinalEcho(final) if dice.random() < 0.5 else final
+
+
+def other_report(committee: Committee, liar: int, message: Report) -> Report:
+    """A valid signature, but under a report that differs from the leader's in its last bit."""
+    tag = RoundTag(message.epoch, message.round)
+    report = message.report[:-1] + bytes([message.report[-1] ^ 1])
+    attestation = committee.attestations[liar]
+    built = _built(report, bytes(32), attestation.signing_hash(tag, bytes(32), report), 0)
+    return replace(message, report=report, signature=attestation.sign_report(tag, built))
 
 
 def fabricated_final(
@@ -79,39 +175,52 @@ def fabricated_final(
 
 
 def flood(dice: random.Random, epoch: int) -> Message:
-    """Something that asks for memory, or for an epoch far away."""
+    """Something that asks for memory in the coming epochs."""
     ahead = epoch + dice.randrange(1, 12)
-    match dice.randrange(6):
+    match dice.randrange(4):
         case 0:
-            return NewEpoch(2**32 - 1)
-        case 1:
-            return NewEpoch(ahead)
-        case 2:
             return ObserveReq(ahead, dice.randrange(256), b"")
-        case 3:
+        case 1:
             return Report(ahead, dice.randrange(256), skip=False, report=b"", signature=bytes(65))
-        case 4:
+        case 2:
             items = (AttributedObservation(b"", bytes(64), OracleId(0)),)
             return ReportReq(ahead, dice.randrange(256), b"", items)
         case _:
             return ObserveReq(epoch, dice.randrange(256), b"")
 
 
+def _cut(dice: random.Random, payload: bytes) -> bytes:
+    return payload[: dice.randrange(len(payload) + 1)]
+
+
+def _flipped(dice: random.Random, payload: bytes) -> bytes:
+    position = dice.randrange(len(payload))
+    return payload[:position] + bytes([payload[position] ^ 1 << dice.randrange(8)]) + payload[position + 1 :]
+
+
+def _lengthened(dice: random.Random, payload: bytes) -> bytes:
+    return payload + dice.randbytes(dice.randrange(1, 40))
+
+
+def _replaced(dice: random.Random, payload: bytes) -> bytes:
+    return dice.randbytes(dice.randrange(120))
+
+
+def _oversized(dice: random.Random, payload: bytes) -> bytes:
+    return payload + bytes(dice.randrange(1, 4)) * 20_000
+
+
+def _compressed(dice: random.Random, payload: bytes) -> bytes:
+    return zlib.compress(payload)
+
+
+DAMAGES = (_cut, _flipped, _lengthened, _replaced, _oversized, _compressed)
+"""What can become of a message's bytes; each draws from the dice it is given."""
+
+
 def damaged(dice: random.Random, payload: bytes) -> bytes:
-    """The payload cut, flipped, lengthened, or replaced."""
-    match dice.randrange(5):
-        case 0:
-            return payload[: dice.randrange(len(payload) + 1)]
-        case 1:
-            position = dice.randrange(max(1, len(payload)))
-            flipped = bytes([payload[position] ^ 1 << dice.randrange(8)]) if payload else b""
-            return payload[:position] + flipped + payload[position + 1 :]
-        case 2:
-            return payload + dice.randbytes(dice.randrange(1, 40))
-        case 3:
-            return dice.randbytes(dice.randrange(120))
-        case _:
-            return payload + bytes(dice.randrange(1, 4)) * 20_000
+    """The payload cut, flipped, lengthened, replaced, oversized or compressed."""
+    return dice.choice(DAMAGES)(dice, payload) if payload else dice.randbytes(8)
 
 
 def _built(report: bytes, extra_hash: bytes, signing_hash: bytes, value: int) -> BuiltReport:

@@ -15,6 +15,7 @@ from ocr_peer.protocol.plugin import Attestation
 from ocr_peer.protocol.report import BuiltReport, RoundTag
 from ocr_peer.protocol.transmission import MAX_PENDING
 from ocr_peer.simulation.committee import Committee
+from ocr_peer.simulation.faults import MILLION
 
 __all__ = ["Life", "Node", "Signed", "SigningRecord", "over_bound"]
 
@@ -111,9 +112,17 @@ class Node:
     next_clock_offset: int = 0
     armed: int | None = None
     """Real time of the wake-up that is under way."""
+    drift_ppm: int = 0
+    drift_since: int = 0
+    """Real time since which the clock gains on it, or loses."""
     boundaries_to_crash: int | None = None
+    crash_before: tuple[str, ...] = ()
+    """Dies as one of these leaves: kinds of messages, or `Transmit`."""
+    crash_skips: int = 0
+    """How many of them leave before."""
+    crash_reaches: tuple[int, ...] = ()
+    """Who still gets the last one."""
     paused_until: int = 0
-    down_until: int = 0
 
     def state(self) -> StoredState:
         """What the disk holds for the current configuration."""
@@ -121,7 +130,21 @@ class Node:
 
     def clock(self, now: int) -> Instant:
         """What the oracle takes for the time."""
+        if self.drift_ppm:
+            return Instant(now + self.clock_offset + (now - self.drift_since) * self.drift_ppm // MILLION)
         return Instant(now + self.clock_offset)
+
+    def real_time(self, clock: int) -> int:
+        """The first moment at which the oracle's clock shows `clock`."""
+        if not self.drift_ppm:
+            return clock - self.clock_offset
+        ahead = clock - self.clock_offset - self.drift_since
+        return self.drift_since - (-ahead * MILLION // (MILLION + self.drift_ppm))
+
+    def drift(self, ppm: int, now: int) -> None:
+        """From now on the clock gains `ppm` millionths; what it gained before stays."""
+        self.clock_offset = self.clock(now) - now
+        self.drift_ppm, self.drift_since = ppm, now
 
     def reaches_crash(self) -> bool:
         """Whether the process dies at this effect boundary."""
@@ -129,6 +152,13 @@ class Node:
             return False
         self.boundaries_to_crash -= 1
         return self.boundaries_to_crash < 0
+
+    def reaches_crash_before(self, name: str) -> bool:
+        """Whether the process dies while this message, or transaction, leaves."""
+        if name not in self.crash_before:
+            return False
+        self.crash_skips -= 1
+        return self.crash_skips < 0
 
 
 def over_bound(oracle: Oracle, sender: int | None) -> str | None:

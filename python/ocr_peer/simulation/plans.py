@@ -12,6 +12,9 @@ from ocr_peer.simulation.streams import Streams
 __all__ = ["draw_plan"]
 
 _MOST_SURROUNDING_FAULTS = 5
+_FORGETFUL = 0.1
+"""Share of rule-breaking oracles that go back to an old disk rather than lie."""
+_BOUNDARIES = ("NewEpoch", "ObserveReq", "Observe", "ReportReq", "Report", "Final", "FinalEcho", "Transmit")
 
 
 def draw_plan(streams: Streams, n: int, f: int, horizon: Duration) -> FaultPlan:
@@ -21,6 +24,10 @@ def draw_plan(streams: Streams, n: int, f: int, horizon: Duration) -> FaultPlan:
     dice.shuffle(order)
     faults: list[Fault] = []
     for oracle in sorted(order[: dice.randint(0, f)]):
+        if dice.random() < _FORGETFUL:
+            # It keeps to the protocol, but not to its word: one of the f, too.
+            faults.append(Fault(FaultKind.ROLLBACK, (oracle,), *_window(dice, horizon)))
+            continue
         behaviour = dice.choice(list(Behaviour))
         faults.append(Fault(FaultKind.BYZANTINE, (oracle,), behaviour=behaviour))
     for _ in range(dice.randint(0, _MOST_SURROUNDING_FAULTS)):
@@ -66,6 +73,15 @@ def _crash(dice: random.Random, n: int, horizon: Duration) -> Fault:
     return Fault(FaultKind.CRASH, _some(dice, n), start, stop, amount=dice.randrange(40))
 
 
+def _crash_in_the_act(dice: random.Random, n: int, horizon: Duration) -> Fault:
+    start, stop = _window(dice, horizon)
+    reached = tuple(sorted(dice.sample(range(n), dice.randint(0, n - 1))))
+    kind = (dice.choice(_BOUNDARIES),)
+    return Fault(
+        FaultKind.CRASH, _some(dice, n), start, stop, amount=dice.randrange(3), messages=kind, to=reached
+    )
+
+
 def _pause(dice: random.Random, n: int, horizon: Duration) -> Fault:
     start, stop = _window(dice, horizon)
     return Fault(FaultKind.PAUSE, _some(dice, n), start, stop)
@@ -74,6 +90,11 @@ def _pause(dice: random.Random, n: int, horizon: Duration) -> Fault:
 def _skew(dice: random.Random, n: int, horizon: Duration) -> Fault:
     amount = dice.randint(-5 * SECOND, 5 * SECOND)
     return Fault(FaultKind.SKEW, _some(dice, n), Duration(0), FOREVER, amount=amount)
+
+
+def _drift(dice: random.Random, n: int, horizon: Duration) -> Fault:
+    start, stop = _window(dice, horizon)
+    return Fault(FaultKind.DRIFT, _some(dice, n), start, stop, amount=dice.randint(-200_000, 200_000))
 
 
 def _disk(dice: random.Random, n: int, horizon: Duration) -> Fault:
@@ -106,6 +127,12 @@ def _source_down(dice: random.Random, n: int, horizon: Duration) -> Fault:
     return Fault(FaultKind.SOURCE_DOWN, _some(dice, n), start, stop)
 
 
+def _source_value(dice: random.Random, n: int, horizon: Duration) -> Fault:
+    start, stop = _window(dice, horizon)
+    value = dice.choice((0, -5, 1, 99_000, 10**13))
+    return Fault(FaultKind.SOURCE_VALUE, _some(dice, n), start, stop, amount=value)
+
+
 def _request_round(dice: random.Random, n: int, horizon: Duration) -> Fault:
     start, _ = _window(dice, horizon)
     return Fault(FaultKind.REQUEST_ROUND, (), start, start)
@@ -127,15 +154,17 @@ _DRAWS: tuple[_Draw, ...] = (
     _partition,
     _crash,
     _crash,
-    _crash,
+    _crash_in_the_act,
     _pause,
     _skew,
+    _drift,
     _disk,
     _rpc_down,
     _rpc_stale,
     _not_mined,
     _reorg,
     _source_down,
+    _source_value,
     _request_round,
     _reconfigure,
 )

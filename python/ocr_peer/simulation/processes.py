@@ -10,6 +10,7 @@ from ocr_peer.protocol.config import OracleId
 from ocr_peer.protocol.effects import Effect
 from ocr_peer.protocol.events import ChainView, Event, Start, TimeAdvanced
 from ocr_peer.simulation.calendar import Calendar, Counts
+from ocr_peer.simulation.chronicle import Witness
 from ocr_peer.simulation.committee import SIMULATION_START, Committee
 from ocr_peer.simulation.faults import FaultPlan
 from ocr_peer.simulation.invariants import Invariants
@@ -32,6 +33,8 @@ class Processes(Calendar, ABC):
         """By generation."""
         self.trace = trace
         self.counts = Counts()
+        self.witnesses: list[Witness] = []
+        """See every step and every transaction, and change nothing."""
         self.byzantine = plan.byzantine()
         n, faulty = self.committees[0].config.n, plan.faulty()
         self.invariants = Invariants(n, faulty)
@@ -47,22 +50,29 @@ class Processes(Calendar, ABC):
             return
         node.lives += 1
         node.armed = None
-        node.clock_offset = node.next_clock_offset
+        node.clock_offset, node.drift_since = node.next_clock_offset, self.now
         committee = self.committees[node.generation]
         node.life = Life(committee, oracle, replayed=self._replayed and not node.byzantine)
         self.trace.add(self.elapsed, oracle, "starts", text=f"generation {node.generation}")
         view, _ = self._chain_view(node)
         self._step(node, Start(node.state(), view))
 
-    def crash(self, node: Node) -> None:
+    def crash(self, node: Node, where: str = "") -> None:
         """The process is gone, and with it all that was not written."""
         life = node.life
         if life is None:
             return
-        self.trace.add(self.elapsed, node.oracle_id, "crashes")
+        self.trace.add(self.elapsed, node.oracle_id, "crashes", text=where)
         self.counts.crashes += 1
-        node.boundaries_to_crash = None
+        node.boundaries_to_crash, node.crash_before = None, ()
         self._end(node, life)
+
+    def drift(self, node: Node, ppm: int) -> None:
+        """The oracle's clock gains so many millionths from now on; its timers follow the clock."""
+        node.drift(ppm, self.now)
+        node.armed = None
+        if node.life is not None:
+            self._arm(node, node.life)
 
     def finish(self) -> None:
         """Repeat what the living did (I9)."""
@@ -110,6 +120,8 @@ class Processes(Calendar, ABC):
                 self.invariants.on_exception(node, error, repr(event))
             self._end(node, life)
             return
+        for witness in self.witnesses:
+            witness.on_step(self.elapsed, node, event, effects)
         if effects or node.byzantine:
             # Byzantine oracles also act on their own account.
             self._act(node, life, effects)
@@ -122,7 +134,7 @@ class Processes(Calendar, ABC):
         deadline = life.oracle.next_deadline()
         if deadline is None:
             return
-        real = deadline - node.clock_offset
+        real = node.real_time(deadline)
         if node.armed is None or real < node.armed:
             node.armed = real
             self.at(real - SIMULATION_START, self._wake, node, node.lives, real)

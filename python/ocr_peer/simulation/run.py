@@ -20,6 +20,7 @@ __all__ = ["Outcome", "Scenario", "simulate"]
 
 
 _MAX_AGE = Duration(60 * SECOND)
+_GENERATIONS_PER_FEED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Scenario:
     """Drawn from the seed unless given."""
     fast: bool = False
     unique: bool = False
+    feed: int = 0
+    """One of several feeds of the same oracles: their keys are the same, configurations are not."""
     timing: Timing = field(default_factory=Timing)
     max_age: Duration = _MAX_AGE
     replay: bool = True
@@ -65,6 +68,12 @@ class Outcome:
     refused: dict[str, int]
     steps: int
     messages: int
+    sent: dict[str, int]
+    """Messages by kind."""
+    peer_faults: dict[str, int]
+    """What honest oracles counted against others, by oracle and rule."""
+    evidence: int
+    """Proofs of equivocation."""
     crashes: int
     epoch: int
     seconds: float
@@ -99,7 +108,7 @@ def simulate(
             scenario.n,
             scenario.faults_tolerated,
             timing=scenario.timing,
-            generation=generation,
+            generation=generation + _GENERATIONS_PER_FEED * scenario.feed,
             fast=scenario.fast,
             unique=scenario.unique,
         )
@@ -145,7 +154,10 @@ def _outcome(cluster: Cluster, scenario: Scenario, plan: FaultPlan, violation: V
         accepted=cluster.counts.accepted,
         refused=dict(sorted(cluster.chain.refused.items())),
         steps=cluster.counts.steps,
-        messages=cluster.counts.sends,
+        messages=cluster.counts.sent.total(),
+        sent=dict(sorted(cluster.counts.sent.items())),
+        peer_faults=dict(sorted(cluster.counts.peer_faults.items())),
+        evidence=cluster.counts.evidence,
         crashes=cluster.counts.crashes,
         epoch=max((node.life.oracle.epoch for node in honest if node.life is not None), default=0),
         seconds=cluster.elapsed / SECOND,
