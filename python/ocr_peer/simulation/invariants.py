@@ -21,7 +21,7 @@ from ocr_peer.protocol.effects import (
 )
 from ocr_peer.protocol.events import StoredState
 from ocr_peer.protocol.evidence import Evidence
-from ocr_peer.protocol.messages import Final, FinalEcho, NewEpoch, Observe, Report, ReportReq
+from ocr_peer.protocol.messages import Final, FinalEcho, Message, NewEpoch, Observe, Report, ReportReq
 from ocr_peer.protocol.report import AttestedReport, ReportContext, RoundTag
 from ocr_peer.simulation.certificates import CertificateCheck
 from ocr_peer.simulation.chain import Accepted, Chain
@@ -84,18 +84,15 @@ class Invariants:
         """An effect of an honest oracle, in its order, just before it is carried out."""
         self._acting = node.oracle_id
         match effect:
-            case Persist(PacemakerRecord() as record):
-                self._on_pacemaker_record(node, record)
-            case Persist(Evidence() as evidence):
-                self.certificates.on_evidence(committee, evidence)
             case Send(_, message):
                 self._durable_first(node.state(), message)
-            case Broadcast(NewEpoch() as message):
-                self._durable_first(node.state(), message)
-            case Broadcast(FinalEcho(final)):
-                self._on_echo(node, committee, final)
-            case Broadcast(ReportReq() as request):
-                self.certificates.on_request(committee.config.config_digest, request)
+            case Persist(record):
+                if isinstance(record, PacemakerRecord):
+                    self._on_pacemaker_record(node, record)
+                elif isinstance(record, Evidence):
+                    self.certificates.on_evidence(committee, record)
+            case Broadcast(message):
+                self._on_broadcast(node, committee, message)
             case Milestone(MilestoneKind.EPOCH_ENTERED, tag):
                 self._on_epoch(node, tag.epoch, committee.config.f)
             case _:
@@ -163,6 +160,17 @@ class Invariants:
         """The twin did something else (I9)."""
         raise Violation("I9", node.oracle_id, str(error)) from error
 
+    def _on_broadcast(self, node: Node, committee: Committee, message: Message) -> None:
+        match message:
+            case FinalEcho(final):
+                self._on_echo(node, committee, final)
+            case NewEpoch():
+                self._durable_first(node.state(), message)
+            case ReportReq():
+                self.certificates.on_request(committee.config.config_digest, message)
+            case _:
+                pass
+
     def _on_pacemaker_record(self, node: Node, record: PacemakerRecord) -> None:
         if record.epoch > record.highest_wished_epoch:
             self._breach("I4", f"in epoch {record.epoch}, wished for {record.highest_wished_epoch} only")
@@ -191,13 +199,9 @@ class Invariants:
         context = ReportContext(committee.config.config_digest, tag.epoch, tag.round, final.extra_hash)
         self.certificates.on_certificate(committee, AttestedReport(context, final.report, final.signatures))
 
-    def _durable_first(self, state: StoredState, message: object) -> None:
+    def _durable_first(self, state: StoredState, message: Message) -> None:
         follower = state.follower
         match message:
-            case NewEpoch(epoch):
-                held = state.pacemaker
-                if held is None or held.highest_wished_epoch < epoch:
-                    self._breach("I6", f"wish for epoch {epoch} left before its record was durable")
             case Observe(epoch, round_):
                 if follower is None or (follower.epoch, follower.observed_round) < (epoch, round_):
                     self._breach("I6", f"observation {epoch}/{round_} left before its record was durable")
@@ -205,6 +209,10 @@ class Invariants:
                 voted = follower is not None and (follower.epoch, follower.reported_round) >= (epoch, round_)
                 if not skip and not voted:
                     self._breach("I6", f"report {epoch}/{round_} left before its record was durable")
+            case NewEpoch(epoch):
+                held = state.pacemaker
+                if held is None or held.highest_wished_epoch < epoch:
+                    self._breach("I6", f"wish for epoch {epoch} left before its record was durable")
             case _:
                 pass
 
