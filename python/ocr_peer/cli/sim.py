@@ -17,7 +17,7 @@ from ocr_peer.errors import InputError, OperatingError
 if TYPE_CHECKING:
     from ocr_peer.simulation.run import Outcome, Scenario
 
-__all__ = ["command"]
+__all__ = ["collect_rarely", "command"]
 
 EXIT_VIOLATION = 1
 """A broken invariant is a bug in this program."""
@@ -53,7 +53,7 @@ def command(**options: Any) -> None:
     """
     from ocr_peer.simulation.run import Scenario
 
-    _collect_rarely()
+    collect_rarely()
     seeds = _seeds(options["seeds"], options["seed"])
     scenario = Scenario(
         seed=seeds[0],
@@ -88,8 +88,8 @@ def command(**options: Any) -> None:
         sys.exit(EXIT_VIOLATION)
 
 
-def _collect_rarely() -> None:
-    # A run keeps most of what it makes until its end; looking for cycles all the time costs a tenth.
+def collect_rarely() -> None:
+    """A run keeps most of what it makes until its end; looking for cycles all the time costs a tenth."""
     gc.set_threshold(50_000, 20, 100)
 
 
@@ -150,7 +150,7 @@ def _each(scenario: Scenario, seeds: range, jobs: int) -> Iterable[Outcome]:
         return
     import multiprocessing
 
-    with multiprocessing.get_context("spawn").Pool(jobs, _collect_rarely) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, collect_rarely) as pool:
         yield from pool.imap(partial(simulate), scenarios, chunksize=8)
 
 
