@@ -1,0 +1,195 @@
+"""Which tests enter which functions of the core, and how long each takes: the choice of tests for a mutant."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import pytest
+
+from tests.mutants.pool import forked
+from tests.mutants.session import Timing, run_pytest
+from tests.mutants.source import ROOT, Module, Mutant, core_modules
+
+__all__ = ["STAGES", "Reach", "SuiteFailsError", "suite_digest"]
+
+STAGES = (
+    ("tests/protocol", "tests/conformance", "tests/property"),
+    ("tests/unit",),
+    ("tests/simulation", "tests/scenarios"),
+)
+"""Where tests are taken from, quick and direct ones first. Those that need the network have no part."""
+
+
+class SuiteFailsError(Exception):
+    """A test fails without any mutant, so its failing with one says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    seconds: float
+    lines: dict[str, list[int]]
+    """Lines that it executes, by module name."""
+    spawns: bool
+    """Whether it starts processes: they would import the module as it is on disk."""
+
+
+class Reach:
+    """The suite's tests by what they execute."""
+
+    def __init__(self, tests: dict[str, _Test], longest: float) -> None:
+        self._tests = {
+            name: test for name, test in tests.items() if not test.spawns and test.seconds <= longest
+        }
+        self.left_out = len(tests) - len(self._tests)
+
+    @classmethod
+    def measure(cls, cache: Path, jobs: int, longest: float, stages: int) -> Reach:
+        """Run every test file once under a tracer; files that nothing changed for come from `cache`."""
+        known: dict[str, Any] = json.loads(cache.read_text()) if cache.exists() else {}
+        files = {str(path.relative_to(ROOT)): _file_digest(path) for path in _test_files(stages)}
+        missing = [name for name, digest in files.items() if known.get(name, {}).get("digest") != digest]
+        for done, (name, result) in enumerate(forked(missing, _trace_file, jobs), start=1):
+            sys.stderr.write(f"\rtests measured without a mutant: {done} of {len(missing)} files ")
+            if result.get("failed") is not None or "exit" in result:
+                raise SuiteFailsError(result.get("failed") or name)
+            known[name] = {"digest": files[name], "tests": result["tests"]}
+            cache.write_text(json.dumps(known))
+        if missing:
+            sys.stderr.write("\n")
+        return cls(
+            {test: _Test(**row) for name in files for test, row in known[name]["tests"].items()}, longest
+        )
+
+    def stages(self, mutant: Mutant) -> list[Timing]:
+        """The tests that execute the mutant, quickest first, by stage."""
+        module, wanted = mutant.module.name, set(mutant.lines)
+        chosen = []
+        for name, test in self._tests.items():
+            executed = test.lines.get(module, [])
+            if (mutant.edit.at_import and executed) or not wanted.isdisjoint(executed):
+                chosen.append((test.seconds, name))
+        stages: list[Timing] = [
+            {name: seconds for seconds, name in sorted(chosen) if name.startswith(folders)}
+            for folders in STAGES
+        ]
+        return [stage for stage in stages if stage]
+
+
+def suite_digest() -> str:
+    """Of all that decides whether a mutant survives, apart from the module itself."""
+    digest = hashlib.sha256()
+    for path in [module.path for module in core_modules()] + _test_files() + _shared_files():
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+def _test_files(stages: int = len(STAGES)) -> list[Path]:
+    files = [
+        path for stage in STAGES[:stages] for folder in stage for path in (ROOT / folder).glob("test_*.py")
+    ]
+    return sorted(path for path in files if path.name != "test_mutants.py")
+
+
+def _shared_files() -> list[Path]:
+    """What several tests use."""
+    folders = [folder for stage in STAGES for folder in stage]
+    return sorted(path for folder in folders for path in (ROOT / folder).glob("[!t]*.py"))
+
+
+def _file_digest(path: Path) -> str:
+    digest = hashlib.sha256(path.read_bytes())
+    for other in [module.path for module in core_modules()] + _shared_files():
+        digest.update(other.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+def _trace_file(name: str) -> dict[str, Any]:
+    tracer = _Tracer(core_modules())
+    code = run_pytest([name], tracer)
+    return {"tests": tracer.rows(), "failed": tracer.failed or (f"{name}: exit {code}" if code else None)}
+
+
+class _Tracer:
+    """Notes the lines of the core that each test executes."""
+
+    def __init__(self, modules: list[Module]) -> None:
+        self.failed = ""
+        self._names = {str(module.path): module.name for module in modules}
+        self._shared: set[tuple[str, int]] = set()
+        """Executed while collecting, or in a fixture: every test of the file stands on it."""
+        self._tests: dict[str, tuple[float, set[tuple[str, int]]]] = {}
+        self._spawning: set[str] = set()
+        self._current = ""
+        sys.addaudithook(self._audit)
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """As JSON takes them."""
+        rows = {}
+        for test, (seconds, places) in self._tests.items():
+            lines: dict[str, list[int]] = {}
+            for module, line in sorted(places | self._shared):
+                lines.setdefault(module, []).append(line)
+            rows[test] = {"seconds": round(seconds, 4), "lines": lines, "spawns": test in self._spawning}
+        return rows
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        with self._tracing(self._shared):
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self) -> Generator[None, object, object]:
+        with self._tracing(self._shared):
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        self._current = item.nodeid
+        places: set[tuple[str, int]] = set()
+        started = time.process_time()
+        with self._tracing(places):
+            try:
+                return (yield)
+            finally:
+                self._tests[item.nodeid] = time.process_time() - started, places
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.failed = report.nodeid
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed = report.nodeid
+
+    def _audit(self, event: str, _arguments: object) -> None:
+        if event in {"subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec"}:
+            self._spawning.add(self._current)
+
+    @contextmanager
+    def _tracing(self, places: set[tuple[str, int]]) -> Iterator[None]:
+        seen: set[CodeType] = set()
+
+        def enter(frame: FrameType, event: str, argument: object) -> None:
+            # Entered functions count as a whole: line by line, the simulations would take half an hour.
+            code = frame.f_code
+            if code in seen:
+                return
+            seen.add(code)
+            module = self._names.get(code.co_filename)
+            if module is not None and code.co_name != "<module>":
+                places.update((module, line) for _, _, line in code.co_lines() if line)
+
+        sys.settrace(enter)
+        try:
+            yield
+        finally:
+            sys.settrace(None)
