@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,10 @@ STAGES = (
     ("tests/unit",),
     ("tests/simulation", "tests/scenarios"),
 )
-"""Where tests are taken from, quick and direct ones first. Those that need the network have no part."""
+"""Where tests are taken from, direct ones first. Those that need the network have no part."""
+
+_QUICK = 0.25
+"""Seconds; slower tests wait for the last stage."""
 
 
 class SuiteFailsError(Exception):
@@ -45,7 +48,8 @@ class _Test:
 class Reach:
     """The suite's tests by what they execute."""
 
-    def __init__(self, tests: dict[str, _Test], longest: float) -> None:
+    def __init__(self, tests: dict[str, _Test], longest: float, limit: int) -> None:
+        self._limit = limit
         self._tests = {
             name: test for name, test in tests.items() if not test.spawns and test.seconds <= longest
         }
@@ -55,18 +59,24 @@ class Reach:
     def measure(cls, cache: Path, jobs: int, longest: float, stages: int) -> Reach:
         """Run every test file once under a tracer; files that nothing changed for come from `cache`."""
         known: dict[str, Any] = json.loads(cache.read_text()) if cache.exists() else {}
-        files = {str(path.relative_to(ROOT)): _file_digest(path) for path in _test_files(stages)}
-        missing = [name for name, digest in files.items() if known.get(name, {}).get("digest") != digest]
+        files = [str(path.relative_to(ROOT)) for path in _test_files(stages)]
+        missing = [
+            name
+            for name in files
+            if name not in known or known[name]["digest"] != _digest(known[name]["stands_on"])
+        ]
         for done, (name, result) in enumerate(forked(missing, _trace_file, jobs), start=1):
             sys.stderr.write(f"\rtests measured without a mutant: {done} of {len(missing)} files ")
             if result.get("failed") is not None or "exit" in result:
                 raise SuiteFailsError(result.get("failed") or name)
-            known[name] = {"digest": files[name], "tests": result["tests"]}
+            known[name] = {**result, "digest": _digest(result["stands_on"])}
             cache.write_text(json.dumps(known))
         if missing:
             sys.stderr.write("\n")
         return cls(
-            {test: _Test(**row) for name in files for test, row in known[name]["tests"].items()}, longest
+            {test: _Test(**row) for name in files for test, row in known[name]["tests"].items()},
+            longest,
+            stages,
         )
 
     def stages(self, mutant: Mutant) -> list[Timing]:
@@ -77,19 +87,20 @@ class Reach:
             executed = test.lines.get(module, [])
             if (mutant.edit.at_import and executed) or not wanted.isdisjoint(executed):
                 chosen.append((test.seconds, name))
-        stages: list[Timing] = [
-            {name: seconds for seconds, name in sorted(chosen) if name.startswith(folders)}
-            for folders in STAGES
-        ]
-        return [stage for stage in stages if stage]
+        stages: list[Timing] = [{} for _ in STAGES]
+        for seconds, name in sorted(chosen):
+            folder = next(place for place, folders in enumerate(STAGES) if name.startswith(folders))
+            stages[folder if seconds <= _QUICK else -1][name] = seconds
+        return [stage for stage in stages[: self._limit] if stage]
 
 
 def suite_digest() -> str:
     """Of all that decides whether a mutant survives, apart from the module itself."""
-    digest = hashlib.sha256()
-    for path in [module.path for module in core_modules()] + _test_files() + _shared_files():
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:20]
+    return _digest(
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("*.py")
+        if path.parent.name != "mutants"
+    )
 
 
 def _test_files(stages: int = len(STAGES)) -> list[Path]:
@@ -99,23 +110,25 @@ def _test_files(stages: int = len(STAGES)) -> list[Path]:
     return sorted(path for path in files if path.name != "test_mutants.py")
 
 
-def _shared_files() -> list[Path]:
-    """What several tests use."""
-    folders = [folder for stage in STAGES for folder in stage]
-    return sorted(path for folder in folders for path in (ROOT / folder).glob("[!t]*.py"))
-
-
-def _file_digest(path: Path) -> str:
-    digest = hashlib.sha256(path.read_bytes())
-    for other in [module.path for module in core_modules()] + _shared_files():
-        digest.update(other.read_bytes())
+def _digest(files: Iterable[str]) -> str:
+    """Of these files and the core."""
+    digest = hashlib.sha256()
+    paths = [ROOT / file for file in sorted(files)] + [module.path for module in core_modules()]
+    for path in paths:
+        digest.update(path.read_bytes() if path.exists() else b"")
     return digest.hexdigest()[:20]
 
 
 def _trace_file(name: str) -> dict[str, Any]:
     tracer = _Tracer(core_modules())
     code = run_pytest([name], tracer)
-    return {"tests": tracer.rows(), "failed": tracer.failed or (f"{name}: exit {code}" if code else None)}
+    imported = (getattr(module, "__file__", None) or "" for module in sys.modules.copy().values())
+    tests = f"{ROOT / 'tests'}/"
+    return {
+        "tests": tracer.rows(),
+        "failed": tracer.failed or (f"{name}: exit {code}" if code else None),
+        "stands_on": sorted(path.removeprefix(f"{ROOT}/") for path in imported if path.startswith(tests)),
+    }
 
 
 class _Tracer:
