@@ -22,8 +22,8 @@ from tests.mutants.source import ROOT, Module, Mutant, core_modules
 __all__ = ["STAGES", "Reach", "SuiteFailsError", "suite_digest"]
 
 STAGES = (
-    ("tests/protocol", "tests/conformance", "tests/property"),
-    ("tests/unit",),
+    ("tests/protocol",),
+    ("tests/conformance", "tests/property", "tests/unit"),
     ("tests/simulation", "tests/scenarios"),
 )
 """Where tests are taken from, direct ones first. Those that need the network have no part."""
