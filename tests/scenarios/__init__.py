@@ -1,0 +1,1 @@
+"""The specification's 57 numbered scenarios, one test each."""

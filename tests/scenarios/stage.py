@@ -1,0 +1,118 @@
+"""Where scenarios are played: runs that must hold, with everything that happened at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from ocr_peer.protocol.config import SECOND, Duration
+from ocr_peer.protocol.effects import MilestoneKind
+from ocr_peer.protocol.report import RoundTag
+from ocr_peer.simulation.chronicle import Chronicle
+from ocr_peer.simulation.cluster import Cluster
+from ocr_peer.simulation.committee import Committee, Timing, form_committee
+from ocr_peer.simulation.faults import FOREVER, Behaviour, Fault, FaultKind, FaultPlan
+from ocr_peer.simulation.run import Outcome, Scenario, simulate
+from ocr_peer.simulation.streams import Streams
+
+RARELY = Timing(alpha_infinite=True, delta_c=Duration(3600 * SECOND))
+"""A feed in which only the first report and requested ones are due."""
+
+
+def seconds(count: float) -> Duration:
+    return Duration(int(count * SECOND))
+
+
+def fault(
+    what: FaultKind, who: Iterable[int] = (), start: float = 0, stop: float | None = None, **more: object
+) -> Fault:
+    end = FOREVER if stop is None else seconds(stop)
+    return Fault(what, tuple(who), seconds(start), end, **more)  # type: ignore[arg-type]
+
+
+def byzantine(behaviour: Behaviour, *who: int, amount: int = 0) -> Fault:
+    return fault(FaultKind.BYZANTINE, who, behaviour=behaviour, amount=amount)
+
+
+def request_round(at: float) -> Fault:
+    return fault(FaultKind.REQUEST_ROUND, (), at, at)
+
+
+@dataclass
+class Run:
+    """One run, and what was seen of it."""
+
+    outcome: Outcome
+    chronicle: Chronicle
+    cluster: Cluster
+    seen: list[int] = field(default_factory=list)
+
+    @property
+    def honest(self) -> list[int]:
+        faulty = self.outcome.plan.faulty()
+        return [oracle for oracle in range(self.outcome.scenario.n) if oracle not in faulty]
+
+    def finalized(self, *oracles: int) -> set[RoundTag]:
+        """Rounds that every one of the oracles, or of all honest ones, took for final."""
+        sets = [
+            set(self.chronicle.reached(MilestoneKind.FINALIZED, oracle)) for oracle in oracles or self.honest
+        ]
+        return set.intersection(*sets)
+
+    def led(self, epoch: int) -> int:
+        return int(self.cluster.committees[0].schedule.leader(epoch))
+
+    def accepted_between(self, start: float, stop: float) -> list[RoundTag]:
+        """What the chain took in a stretch of seconds."""
+        landings = self.chronicle.accepted()
+        return [item.tag for item in landings if seconds(start) <= item.elapsed < seconds(stop)]
+
+
+def play(
+    *faults: Fault,
+    seed: int = 1,
+    n: int = 4,
+    rounds: int = 12,
+    inspect: Callable[[Cluster, Chronicle], None] = lambda *_: None,
+    **more: object,
+) -> Run:
+    """A run in which no invariant breaks and enough rounds become final."""
+    chronicle, clusters = Chronicle(), []
+
+    def attach(cluster: Cluster) -> None:
+        cluster.witnesses.append(chronicle)
+        clusters.append(cluster)
+        inspect(cluster, chronicle)
+
+    options: dict[str, object] = {"fast": True, "plan": FaultPlan(faults), **more}
+    scenario = Scenario(seed=seed, n=n, rounds=rounds, **options)  # type: ignore[arg-type]
+    outcome = simulate(scenario, inspect=attach, keep_trace=True)
+    assert outcome.violation is None, f"seed {seed}: {outcome.violation}"
+    assert outcome.rounds >= rounds
+    return Run(outcome, chronicle, clusters[0])
+
+
+def plays(*faults: Fault, seeds: int = 4, **more: object) -> list[Run]:
+    """The same under several seeds."""
+    return [play(*faults, seed=seed, **more) for seed in range(seeds)]  # type: ignore[arg-type]
+
+
+def committee(seed: int, n: int, timing: Timing | None = None) -> Committee:
+    """The committee of a seed's first configuration, to foresee its leaders and transmitters."""
+    return form_committee(
+        Streams(seed), n, (n - 1) // 3, timing=timing or Timing(), generation=0, fast=True, unique=False
+    )
+
+
+def leaders(seed: int, n: int, epochs: Iterable[int]) -> list[int]:
+    schedule = committee(seed, n).schedule
+    return [int(schedule.leader(epoch)) for epoch in epochs]
+
+
+def stages(seed: int, n: int, tag: RoundTag, timing: Timing) -> list[int | None]:
+    return committee(seed, n, timing).schedule.stages(tag)
+
+
+def seed_where(holds: Callable[[int], bool], most: int = 2000) -> int:
+    """The first seed whose keys, and so leaders and transmitters, are as a scenario needs them."""
+    return next(seed for seed in range(most) if holds(seed))
