@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import count, islice
 
 from ocr_peer.protocol.config import SECOND, Duration
 from ocr_peer.protocol.effects import MilestoneKind
@@ -45,7 +46,6 @@ class Run:
     outcome: Outcome
     chronicle: Chronicle
     cluster: Cluster
-    seen: list[int] = field(default_factory=list)
 
     @property
     def honest(self) -> list[int]:
@@ -92,20 +92,29 @@ def play(
     return Run(outcome, chronicle, clusters[0])
 
 
-def plays(*faults: Fault, seeds: int = 4, **more: object) -> list[Run]:
-    """The same under several seeds."""
-    return [play(*faults, seed=seed, **more) for seed in range(seeds)]  # type: ignore[arg-type]
+def plays(
+    *faults: Fault, seeds: int = 4, n: int = 4, first_leader: int | None = None, **more: object
+) -> list[Run]:
+    """The same under several seeds, in all of which the same oracle leads first if one is named."""
+    fitting = (s for s in count() if first_leader is None or leaders(s, n, [1]) == [first_leader])
+    return [play(*faults, seed=seed, n=n, **more) for seed in islice(fitting, seeds)]  # type: ignore[arg-type]
 
 
-def committee(seed: int, n: int, timing: Timing | None = None) -> Committee:
-    """The committee of a seed's first configuration, to foresee its leaders and transmitters."""
+def committee(seed: int, n: int, timing: Timing | None = None, generation: int = 0) -> Committee:
+    """The committee of a seed's configuration, to foresee its leaders and transmitters."""
     return form_committee(
-        Streams(seed), n, (n - 1) // 3, timing=timing or Timing(), generation=0, fast=True, unique=False
+        Streams(seed),
+        n,
+        (n - 1) // 3,
+        timing=timing or Timing(),
+        generation=generation,
+        fast=True,
+        unique=False,
     )
 
 
-def leaders(seed: int, n: int, epochs: Iterable[int]) -> list[int]:
-    schedule = committee(seed, n).schedule
+def leaders(seed: int, n: int, epochs: Iterable[int], generation: int = 0) -> list[int]:
+    schedule = committee(seed, n, generation=generation).schedule
     return [int(schedule.leader(epoch)) for epoch in epochs]
 
 

