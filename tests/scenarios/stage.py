@@ -16,8 +16,10 @@ from ocr_peer.simulation.faults import FOREVER, Behaviour, Fault, FaultKind, Fau
 from ocr_peer.simulation.run import Outcome, Scenario, simulate
 from ocr_peer.simulation.streams import Streams
 
-RARELY = Timing(alpha_infinite=True, delta_c=Duration(3600 * SECOND))
-"""A feed in which only the first report and requested ones are due."""
+RARELY = Timing(
+    alpha_infinite=True, delta_c=Duration(3600 * SECOND), delta_round=Duration(2 * SECOND), r_max=10
+)
+"""Only the first report and requested ones are due, and are mined before the next round looks at the chain."""
 
 
 def seconds(count: float) -> Duration:
