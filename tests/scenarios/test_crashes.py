@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from ocr_peer.protocol.config import SECOND
@@ -87,7 +89,7 @@ def test_scenario_36_a_crash_at_every_effect_boundary() -> None:
 
 
 @pytest.mark.parametrize("vote", [Observe, Report])
-def test_scenario_37_asked_again_after_a_restart(vote: type[Observe] | type[Report]) -> None:
+def test_scenario_37_asked_again_after_a_restart(vote: type[Observe | Report]) -> None:
     asked_again = 0
     asks = ObserveReq if vote is Observe else ReportReq
     for seed in range(12):
@@ -178,7 +180,7 @@ def drifts(ppm: int) -> None:
             for step, milestone in run.chronicle.milestones(MilestoneKind.ROUND_STARTED, 1)
             if 2 < step.elapsed / SECOND < 22 and milestone.tag.round > 1
         ]
-        gaps = [b - a for a, b in zip(starts, starts[1:], strict=False) if b - a < 1.8]
+        gaps = [b - a for a, b in itertools.pairwise(starts) if b - a < 1.8]
         assert all(gap >= 1 / (1 + ppm / 1e6) - 0.001 for gap in gaps)
     assert shown[0] == 0
     assert shown[-1] == 20 * SECOND * ppm // 1_000_000, "what it gained stays"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ocr_peer import crypto
-from ocr_peer.protocol.effects import Broadcast, Evidence, Milestone, MilestoneKind, PeerFault, Send
+from ocr_peer.protocol.effects import Broadcast, Milestone, MilestoneKind, PeerFault, Send
+from ocr_peer.protocol.evidence import Evidence
 from ocr_peer.protocol.messages import Final, FinalEcho, Observe, Report, ReportReq
 from ocr_peer.protocol.report import AttributedObservation, RoundTag
 from ocr_peer.simulation.committee import Timing
@@ -163,12 +164,12 @@ def test_scenario_22_an_observer_that_signs_twice() -> None:
     proofs = 0
     for run in plays(byzantine(Behaviour.TWO_OBSERVATIONS, 1), seeds=4):
         attestation = run.cluster.committees[0].attestations[0]
-        for step, evidence in run.chronicle.effects(Evidence):
+        for step, evidence in run.chronicle.records(Evidence):
             assert evidence.oracle == 1
             assert step.oracle == run.led(evidence.tag.epoch) != 1
             first, second = (
-                AttributedObservation(evidence.first, evidence.first_signature, evidence.oracle),
-                AttributedObservation(evidence.second, evidence.second_signature, evidence.oracle),
+                AttributedObservation(item.payload, item.signature, evidence.oracle)
+                for item in (evidence.first, evidence.second)
             )
             assert first.observation != second.observation
             assert attestation.verify_observation(evidence.tag, b"", first)
@@ -183,7 +184,7 @@ def test_scenario_22_an_observer_that_signs_twice() -> None:
         for step, sender, message in run.chronicle.heard(Observe):
             if sender == 1 and step.oracle != run.led(message.epoch):
                 assert not step.effects
-        assert run.outcome.evidence == len(list(run.chronicle.effects(Evidence)))
+        assert run.outcome.evidence == len(list(run.chronicle.records(Evidence)))
         assert len(run.finalized()) >= 11
     assert proofs > 3
 

@@ -45,11 +45,6 @@ def found(
     raise AssertionError(f"no seed of {seeds} breaks {invariant}")
 
 
-@pytest.mark.parametrize(("n", "liars"), [(4, 2), (7, 3), (16, 6)])
-def test_55_more_than_f_colluding_liars_break_i1(n: int, liars: int) -> None:
-    found("I1", byzantine(Behaviour.COLLUDE, *range(liars)), n=n, beside=("I5",))
-
-
 @pytest.mark.parametrize(("n", "liars"), [(4, 1), (7, 2), (16, 5)])
 def test_f_colluding_liars_break_nothing(n: int, liars: int) -> None:
     for seed in range(5):

@@ -57,14 +57,17 @@ def test_seeds_draw_every_fault_and_every_behaviour() -> None:
 def test_seeds_reach_what_can_go_wrong() -> None:
     crashes = evidence = 0
     refused: set[str] = set()
+    counted: set[str] = set()
     for seed in range(200):
         outcome = simulate(Scenario(seed=seed, fast=True, rounds=8, replay=False))
         crashes += outcome.crashes
         evidence += outcome.evidence
         refused |= outcome.refused.keys()
+        counted |= {reason.partition(": ")[2] for reason in outcome.peer_faults}
     assert crashes > 40
     assert evidence > 0
     assert {"stale", "other configuration"} <= refused
+    assert {"report request refused: invalid_signature", "report with an invalid signature"} <= counted
 
 
 def test_the_same_seed_makes_the_same_trace_in_any_process() -> None:

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 
 from ocr_peer.cli.sim import command
 from ocr_peer.errors import InputError
+from ocr_peer.protocol.config import SECOND, Duration
+from ocr_peer.protocol.pacemaker import Pacemaker
 from ocr_peer.simulation.drawing import sequence_svg, sequence_text
 from ocr_peer.simulation.fault_file import read_fault_file
 from ocr_peer.simulation.faults import Behaviour, Fault, FaultKind, FaultPlan
@@ -86,6 +88,61 @@ def test_a_failure_shrinks_to_its_cause() -> None:
     assert smallest.violation is not None
     assert smallest.violation.invariant == "I2"
     assert smallest.digest == shrink(failed).digest
+
+
+def test_shrinking_narrows_what_is_left() -> None:
+    plan = FaultPlan(
+        (
+            Fault(FaultKind.LOSS, (0, 1, 2), probability=0.1, messages=("Observe", "NewEpoch")),
+            Fault(FaultKind.DELAY, (1, 2, 3), stop=Duration(20 * SECOND), amount=SECOND, to=(0, 1)),
+            Fault(FaultKind.BYZANTINE, (0, 1, 2), behaviour=Behaviour.COLLUDE),
+            Fault(FaultKind.PAUSE, (3,), Duration(SECOND), Duration(20 * SECOND)),
+        )
+    )
+    failed = next(
+        outcome
+        for seed in range(50)
+        if (outcome := simulate(Scenario(seed=seed, n=7, plan=plan, fast=True, rounds=30))).violation
+        is not None
+        and outcome.violation.invariant == "I1"
+    )
+    attempts: list[None] = []
+    smallest = shrink(failed, on_attempt=lambda: attempts.append(None))
+    assert [fault.what for fault in smallest.plan.faults] == [FaultKind.BYZANTINE]
+    assert smallest.scenario.rounds < 30
+    assert len(smallest.entries) == smallest.trace_length
+    assert len(attempts) <= 300
+
+
+def test_shrinking_narrows_windows_and_oracles(monkeypatch: pytest.MonkeyPatch) -> None:
+    def vulnerable(self: Pacemaker, now: int, effects: list[object]) -> None:
+        if self._own_id == 2 and self._progress_deadline is not None and now >= self._progress_deadline:
+            raise ZeroDivisionError
+        original(self, now, effects)  # type: ignore[arg-type]
+
+    # Oracle 2 breaks when a leader makes no progress: one long stretch of losses at all of them is too much.
+    original = Pacemaker.on_time
+    monkeypatch.setattr(Pacemaker, "on_time", vulnerable)
+    long = Fault(
+        FaultKind.LOSS,
+        (0, 1, 2, 3),
+        Duration(0),
+        Duration(200 * SECOND),
+        0.95,
+        0,
+        ("Observe", "Final", "Report"),
+    )
+    failed = simulate(Scenario(seed=1, plan=FaultPlan((long,)), fast=True))
+    assert failed.violation is not None
+    assert failed.violation.invariant == "I13"
+    smallest = shrink(failed)
+    assert smallest.violation is not None
+    assert smallest.violation.invariant == "I13"
+    (fault,) = smallest.plan.faults
+    assert fault.stop - fault.start < 20 * SECOND
+    assert len(fault.who) < 4
+    assert len(fault.messages) == 1
+    assert fault.probability == 1
 
 
 def test_a_trace_is_drawn_as_text_and_as_svg() -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-from ocr_peer.protocol.effects import Effect, Milestone, MilestoneKind, PeerFault
+from ocr_peer.protocol.effects import Effect, Milestone, MilestoneKind, PeerFault, Persist, Record
 from ocr_peer.protocol.events import Event, MessageReceived
 from ocr_peer.protocol.messages import Message
 from ocr_peer.protocol.report import AttestedReport, RoundTag
@@ -17,6 +17,7 @@ __all__ = ["Chronicle", "Landing", "Step", "Witness"]
 _MOST_STEPS = 200_000
 
 _Effect = TypeVar("_Effect", bound=Effect)
+_Record = TypeVar("_Record", bound=Record)
 _Message = TypeVar("_Message", bound=Message)
 
 
@@ -87,6 +88,12 @@ class Chronicle:
             for effect in step.effects:
                 if isinstance(effect, kind):
                     yield step, effect
+
+    def records(self, kind: type[_Record]) -> Iterator[tuple[Step, _Record]]:
+        """All records of a kind that oracles asked to be made durable, in their order."""
+        for step, persist in self.effects(Persist):
+            if isinstance(persist.record, kind):
+                yield step, persist.record
 
     def milestones(self, kind: MilestoneKind, oracle: int | None = None) -> list[tuple[Step, Milestone]]:
         """Who reached a milestone, when."""

@@ -111,7 +111,7 @@ def _seconds(table: Mapping[str, Any], key: str, name: str, *, default: int) -> 
 
 def _amount(table: Mapping[str, Any], what: FaultKind, name: str) -> int:
     wanted = _UNITS.get(what, "count")
-    if what is FaultKind.BYZANTINE and table["behaviour"] == Behaviour.WITHHOLD:
+    if what is FaultKind.BYZANTINE and table.get("behaviour") == Behaviour.WITHHOLD:
         wanted = "seconds"
     for key in ("seconds", "count", "ppm", "value"):
         if key in table and key != wanted:
