@@ -179,6 +179,17 @@ async def test_scenario_48_an_invalid_configuration(
     assert world.history[4:] == ["save 3", "join 3"]
 
 
+def test_a_configuration_that_none_can_serve_leaves_all_idle_until_a_good_one_follows() -> None:
+    for run in plays(fault(FaultKind.INVALID_CONFIG, (), 6, 40, amount=SECOND), seeds=4, rounds=30):
+        refusals = [entry for entry in run.outcome.entries if entry.verb == "refuses" and entry.oracle >= 0]
+        assert sorted(entry.oracle for entry in refusals) == [0, 1, 2, 3]
+        learnt = max(entry.elapsed for entry in refusals)
+        steps = [step for step in run.chronicle.steps if learnt < step.elapsed < 40 * SECOND]
+        assert steps == [], "no oracle does anything"
+        assert not run.accepted_between(8, 40)
+        assert run.accepted_between(40, 70)
+
+
 def _everything_signed(chronicle: Chronicle) -> list[Message]:
     """Observations, reports and final reports of a feed, once each."""
     found: dict[Message, None] = {}

@@ -30,7 +30,7 @@ from ocr_peer.protocol.report import AttestedReport, RoundTag
 from ocr_peer.simulation.byzantine import Conspiracy, Letter, Release
 from ocr_peer.simulation.chain import Chain
 from ocr_peer.simulation.chronicle import Landing
-from ocr_peer.simulation.committee import Committee
+from ocr_peer.simulation.committee import Committee, unservable
 from ocr_peer.simulation.durable import written
 from ocr_peer.simulation.faults import FaultPlan
 from ocr_peer.simulation.network import Links
@@ -75,10 +75,11 @@ class Cluster(Processes):
         """Send bytes in the name of `sender`, over its own link."""
         self._send(self.nodes[sender], (to,), self._post.of_bytes(payload))
 
-    def reconfigure(self, spread: int) -> None:
+    def reconfigure(self, spread: int, *, valid: bool = True) -> None:
         """`setConfig`: the chain has it at once, each oracle some time within `spread`."""
         generation = len(self.committees)
-        self.committees.append(self._form(generation))
+        committee = self._form(generation)
+        self.committees.append(committee if valid else unservable(committee))
         self.chain.configure(self.committees[generation], self.now)
         self.trace.add(self.elapsed, -1, "configures", text=str(generation))
         dice = self.streams.stream("reconfigure", generation)

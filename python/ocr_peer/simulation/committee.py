@@ -23,7 +23,7 @@ from ocr_peer.protocol.schedule import Schedule
 from ocr_peer.simulation.fast_attestation import FastAttestation, FastMedianPlugin
 from ocr_peer.simulation.streams import Streams
 
-__all__ = ["SIMULATION_START", "Committee", "Timing", "form_committee"]
+__all__ = ["SIMULATION_START", "Committee", "Timing", "form_committee", "unservable"]
 
 SIMULATION_START = Instant(1_700_000_000 * SECOND)
 
@@ -96,6 +96,11 @@ def form_committee(
             for oracle in range(n)
         )
     return Committee(config, private, plugin, attestations, Schedule(config, private))
+
+
+def unservable(committee: Committee) -> Committee:
+    """The same with an f that no oracle accepts: no contract of ours would, but others may be laxer."""
+    return replace(committee, config=replace(committee.config, f=committee.config.n))
 
 
 def _identities(offchain: list[bytes], onchain: list[bytes]) -> tuple[OracleIdentity, ...]:

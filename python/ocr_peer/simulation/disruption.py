@@ -22,6 +22,8 @@ def _begin(cluster: Cluster, fault: Fault) -> None:
             cluster.reorganise(fault.amount)
         case FaultKind.RECONFIGURE:
             cluster.reconfigure(fault.amount)
+        case FaultKind.INVALID_CONFIG:
+            cluster.reconfigure(fault.amount, valid=False)
         case FaultKind.REQUEST_ROUND:
             cluster.chain.request_round()
         case _:
@@ -49,6 +51,8 @@ def _begin(cluster: Cluster, fault: Fault) -> None:
 
 
 def _end(cluster: Cluster, fault: Fault) -> None:
+    if fault.what is FaultKind.INVALID_CONFIG:
+        cluster.reconfigure(fault.amount)
     for oracle in fault.who:
         node = cluster.nodes[oracle]
         match fault.what:

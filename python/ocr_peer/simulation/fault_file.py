@@ -18,6 +18,7 @@ _UNITS = {
     FaultKind.SKEW: "seconds",
     FaultKind.RPC_STALE: "seconds",
     FaultKind.RECONFIGURE: "seconds",
+    FaultKind.INVALID_CONFIG: "seconds",
     FaultKind.DRIFT: "ppm",
     FaultKind.SOURCE_VALUE: "value",
 }

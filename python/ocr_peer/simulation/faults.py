@@ -37,6 +37,7 @@ class FaultKind(StrEnum):
     SOURCE_DOWN = "source-down"  # whose observations fail
     SOURCE_VALUE = "source-value"  # whose sources say `amount`: an honest oracle, a wrong source
     REQUEST_ROUND = "request-round"  # at `start`, somebody calls requestNewRound
+    INVALID_CONFIG = "invalid-config"  # from `start` to `stop` the contract has one that none can serve
     RECONFIGURE = "reconfigure"  # at `start`; oracles learn it within `amount`
     BYZANTINE = "byzantine"  # who follows `behaviour` instead of the protocol
 
@@ -173,8 +174,8 @@ class FaultPlan:
         ends = [0]
         for fault in self.faults:
             ends.append(fault.start if fault.stop >= FOREVER else max(fault.start, fault.stop))
-            if fault.what is FaultKind.RECONFIGURE:
-                ends.append(fault.start + fault.amount)
+            if fault.what in (FaultKind.RECONFIGURE, FaultKind.INVALID_CONFIG):
+                ends.append(ends[-1] + fault.amount)
         return Duration(max(ends))
 
     def without(self, index: int) -> FaultPlan:

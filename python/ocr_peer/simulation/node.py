@@ -12,6 +12,7 @@ from ocr_peer.protocol.events import Event, StoredState
 from ocr_peer.protocol.finalizer import CERTIFICATES_COMPARED
 from ocr_peer.protocol.oracle import FUTURE_MESSAGES_PER_SENDER, Oracle
 from ocr_peer.protocol.plugin import Attestation
+from ocr_peer.protocol.reconfiguration import Reconfiguration
 from ocr_peer.protocol.report import BuiltReport, RoundTag
 from ocr_peer.protocol.transmission import MAX_PENDING
 from ocr_peer.simulation.committee import Committee
@@ -101,8 +102,12 @@ class Node:
     life: Life | None = None
     lives: int = 0
     """Also the number of the current life; results of an earlier one are void."""
+    reconfiguration: Reconfiguration[int] | None = None
+    """Follows the contract's configurations while the process is up."""
     generation: int = 0
-    """Which configuration it follows."""
+    """The configuration that is stored."""
+    published: int = 0
+    """The newest one that the chain has told of."""
     disks: dict[int, StoredState] = field(default_factory=dict)
     """By generation, as the store is keyed by config digest."""
     snapshot: dict[int, StoredState] = field(default_factory=dict)

@@ -143,6 +143,11 @@ def _reconfigure(dice: random.Random, n: int, horizon: Duration) -> Fault:
     return Fault(FaultKind.RECONFIGURE, (), start, start, amount=dice.randrange(5 * SECOND))
 
 
+def _invalid_config(dice: random.Random, n: int, horizon: Duration) -> Fault:
+    start, stop = _window(dice, horizon)
+    return Fault(FaultKind.INVALID_CONFIG, (), start, stop, amount=dice.randrange(5 * SECOND))
+
+
 _Draw = Callable[[random.Random, int, Duration], Fault]
 
 _DRAWS: tuple[_Draw, ...] = (
@@ -167,5 +172,6 @@ _DRAWS: tuple[_Draw, ...] = (
     _source_value,
     _request_round,
     _reconfigure,
+    _invalid_config,
 )
 """As often as they stand here."""

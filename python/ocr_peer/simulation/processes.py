@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import assert_never
 
 from ocr_peer.errors import InvariantError
-from ocr_peer.protocol.config import OracleId
+from ocr_peer.protocol.config import MILLISECOND, ConfigDigest, OracleId
 from ocr_peer.protocol.effects import Effect
 from ocr_peer.protocol.events import ChainView, Event, Start, TimeAdvanced
+from ocr_peer.protocol.reconfiguration import (
+    ConfigRefused,
+    InstanceChange,
+    Membership,
+    Reconfiguration,
+    SaveConfig,
+    StartInstance,
+    StopInstance,
+)
 from ocr_peer.simulation.calendar import Calendar, Counts
 from ocr_peer.simulation.chronicle import Witness
 from ocr_peer.simulation.committee import SIMULATION_START, Committee
@@ -18,6 +29,8 @@ from ocr_peer.simulation.node import Life, Node
 from ocr_peer.simulation.trace import Trace
 
 __all__ = ["Processes"]
+
+_CHAIN_READ = 50 * MILLISECOND
 
 
 class Processes(Calendar, ABC):
@@ -46,26 +59,25 @@ class Processes(Calendar, ABC):
     def start(self, oracle: int) -> None:
         """Start the oracle's process from what its disk holds."""
         node = self.nodes[oracle]
-        if node.life is not None or node.disk_fails:
+        if node.reconfiguration is not None or node.disk_fails:
             return
-        node.lives += 1
-        node.armed = None
         node.clock_offset, node.drift_since = node.next_clock_offset, self.now
-        committee = self.committees[node.generation]
-        node.life = Life(committee, oracle, replayed=self._replayed and not node.byzantine)
-        self.trace.add(self.elapsed, oracle, "starts", text=f"generation {node.generation}")
-        view, _ = self._chain_view(node)
-        self._step(node, Start(node.state(), view))
+        node.reconfiguration = Reconfiguration(partial(self._membership, node), self._digest)
+        self._change(node, node.reconfiguration.on_stored(node.generation))
+        if node.published > node.generation:
+            # What was published while the process was down: the chain tells, a moment later.
+            self.at(self.elapsed + _CHAIN_READ, self._learn, node, node.published)
 
     def crash(self, node: Node, where: str = "") -> None:
         """The process is gone, and with it all that was not written."""
-        life = node.life
-        if life is None:
+        if node.reconfiguration is None:
             return
         self.trace.add(self.elapsed, node.oracle_id, "crashes", text=where)
         self.counts.crashes += 1
         node.boundaries_to_crash, node.crash_before = None, ()
-        self._end(node, life)
+        node.reconfiguration = None
+        if node.life is not None:
+            self._end(node, node.life)
 
     def drift(self, node: Node, ppm: int) -> None:
         """The oracle's clock gains so many millionths from now on; its timers follow the clock."""
@@ -89,14 +101,42 @@ class Processes(Calendar, ABC):
         """What the oracle's endpoint says about the chain, and how long it takes."""
 
     def _learn(self, node: Node, generation: int) -> None:
-        if generation <= node.generation:
-            return
-        if node.life is not None:
-            self._end(node, node.life)
-            node.generation = generation
-            self.start(node.oracle_id)
-        else:
-            node.generation = generation
+        node.published = max(node.published, generation)
+        if node.reconfiguration is not None and generation == node.published:
+            self._change(node, node.reconfiguration.on_published(generation))
+
+    def _membership(self, node: Node, generation: int) -> Membership:
+        committee = self.committees[generation]
+        committee.config.check()
+        return Membership(committee.config, committee.private, node.oracle_id)
+
+    def _digest(self, generation: int) -> ConfigDigest:
+        return self.committees[generation].config.config_digest
+
+    def _change(self, node: Node, changes: Sequence[InstanceChange[int]]) -> None:
+        for change in changes:
+            match change:
+                case StopInstance():
+                    # It may have ended before: an oracle that cannot write is mute.
+                    if node.life is not None:
+                        self._end(node, node.life)
+                case SaveConfig(generation):
+                    node.generation = generation
+                case StartInstance():
+                    self._begin(node)
+                case ConfigRefused():
+                    self.trace.add(self.elapsed, node.oracle_id, "refuses", text="the configuration")
+                case _:
+                    assert_never(change)
+
+    def _begin(self, node: Node) -> None:
+        node.lives += 1
+        node.armed = None
+        committee = self.committees[node.generation]
+        node.life = Life(committee, node.oracle_id, replayed=self._replayed and not node.byzantine)
+        self.trace.add(self.elapsed, node.oracle_id, "starts", text=f"generation {node.generation}")
+        view, _ = self._chain_view(node)
+        self._step(node, Start(node.state(), view))
 
     def _end(self, node: Node, life: Life) -> None:
         self._replay(node, life)
