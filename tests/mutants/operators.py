@@ -144,6 +144,11 @@ class _Finder(ast.NodeVisitor):
         sign = _ARITHMETIC.get(type(node.op))
         if sign is not None:
             self._between(node.target, node.value, _SIGNS[type(node.op)], sign, "arithmetic")
+        if isinstance(node.value, ast.Tuple):
+            # `effects += (Persist(…), PeerFault(…))`: each of them alone.
+            for index, item in enumerate(node.value.elts):
+                rest = [self._text(other) for place, other in enumerate(node.value.elts) if place != index]
+                self._edit(node.value, f"({', '.join(rest)},)", f"drop {_called(item) or 'item'}")
         self.visit(node.value)
 
     def visit_Delete(self, node: ast.Delete) -> None:
@@ -175,6 +180,11 @@ class _Finder(ast.NodeVisitor):
     def visit_While(self, node: ast.While) -> None:
         self._edit(node.test, "False", "condition")
         self._visit_all([node.test, *node.body])
+
+    def visit_match_case(self, node: ast.match_case) -> None:
+        if node.guard is not None:
+            self._condition(node.guard)
+        self.generic_visit(node)
 
     def visit_MatchOr(self, node: ast.MatchOr) -> None:
         for index, pattern in enumerate(node.patterns):

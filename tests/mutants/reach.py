@@ -36,19 +36,20 @@ class SuiteFailsError(Exception):
     """A test fails without any mutant, so its failing with one says nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Test:
-    seconds: float
-    lines: dict[str, list[int]]
-    """Lines that it executes, by module name."""
-    spawns: bool
-    """Whether it starts processes: they would import the module as it is on disk."""
-
-
 class Reach:
     """The suite's tests by what they execute."""
 
-    def __init__(self, tests: dict[str, _Test], longest: float, limit: int) -> None:
+    @dataclass(frozen=True, slots=True)
+    class Test:
+        """One test, as it ran without a mutant."""
+
+        seconds: float
+        lines: dict[str, list[int]]
+        """Lines that it executes, by module name."""
+        spawns: bool
+        """Whether it starts processes: they would import the module as it is on disk."""
+
+    def __init__(self, tests: dict[str, Test], longest: float, limit: int) -> None:
         self._limit = limit
         self._tests = {
             name: test for name, test in tests.items() if not test.spawns and test.seconds <= longest
@@ -74,7 +75,7 @@ class Reach:
         if missing:
             sys.stderr.write("\n")
         return cls(
-            {test: _Test(**row) for name in files for test, row in known[name]["tests"].items()},
+            {test: cls.Test(**row) for name in files for test, row in known[name]["tests"].items()},
             longest,
             stages,
         )

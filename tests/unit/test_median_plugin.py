@@ -201,6 +201,7 @@ def test_the_answer_is_the_middle_observation(observations: tuple[int, ...], med
         (TEN_PERCENT, -1000, -1100, True),
         (TEN_PERCENT, -1000, -900, True),
         (1, 1_000_000_000, 1_000_000_001, True),
+        (1, 1_000_000_001, 1_000_000_002, False),
         (2, 1_000_000_000, 1_000_000_001, False),
         (TEN_PERCENT, 1, 1, False),
     ],
