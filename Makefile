@@ -16,7 +16,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 # A uv of the surroundings must not redirect the environment.
 unexport VIRTUAL_ENV
 
-.PHONY: help demo test lint fmt bench sim contracts clean
+.PHONY: help demo test lint fmt bench sim mutants contracts clean
 help:
 	@echo "make demo       a living committee on this machine; ARGS='--rounds 10 --json' passes options on"
 	@echo "make test       build what is needed and pass the whole test suite"
@@ -24,6 +24,7 @@ help:
 	@echo "make fmt        apply the formatters"
 	@echo "make bench      pytest bench --benchmark-only"
 	@echo "make sim        ten thousand seeded committees with faults"
+	@echo "make mutants    remove every guard of the core in turn; each must be noticed"
 	@echo "make contracts  compile the contracts and write their artifacts"
 
 demo: .venv/.synced
@@ -38,6 +39,9 @@ bench: .venv/.synced
 
 sim: .venv/.synced
 	$(BIN)/ocr-peer sim --seeds 1..10000 --fast --jobs 2 $(ARGS)
+
+mutants: .venv/.synced
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 lint: .venv/.synced
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ import pytest
 
 from ocr_peer.protocol.config import SECOND, Duration, OracleId
 from ocr_peer.protocol.effects import Broadcast, Effect, MilestoneKind
-from ocr_peer.protocol.evidence import Evidence
+from ocr_peer.protocol.evidence import Evidence, differing_reports
 from ocr_peer.protocol.finalizer import CERTIFICATES_COMPARED, Finalizer, certificate_fault
 from ocr_peer.protocol.messages import Final, FinalEcho
 from ocr_peer.protocol.report import AttestedReport, AttributedSignature, ReportContext, RoundTag
@@ -189,6 +189,15 @@ def test_two_final_reports_of_one_round_convict_who_signed_both() -> None:
     assert evidence.tag == RoundTag(2, 1)
     assert blamed(effects) == [2]
     assert take(machine, second) == (None, [])
+
+
+def test_the_same_report_of_another_quorum_convicts_nobody_and_the_next_is_still_compared() -> None:
+    machine = finalizer()
+    first, again = final(signers=(0, 2)), final(signers=(2, 3))
+    assert taken(machine, first)
+    assert take(machine, again) == (None, [])
+    assert differing_reports(CONFIG, first, again) == []
+    assert blamed(take(machine, final(report=b"another", signers=(1, 2)))[1]) == [2]
 
 
 def test_a_second_report_that_is_not_certified_convicts_its_sender_only() -> None:

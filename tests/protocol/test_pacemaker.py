@@ -268,10 +268,23 @@ def test_an_epoch_starts_its_patience_anew() -> None:
     assert machine._progress_deadline == after(15)
 
 
+def test_nothing_is_due_before_the_start() -> None:
+    effects: list[Effect] = []
+    Pacemaker(CONFIG, OWN, Turns(CONFIG)).on_time(NOW, effects)  # type: ignore[arg-type]
+    assert effects == []
+
+
 def test_no_fault_tolerance_needs_one_wish() -> None:
     config = replace(CONFIG, f=0, oracles=CONFIG.oracles[:2])
     machine = Pacemaker(config, OracleId(1), Turns(config))  # type: ignore[arg-type]
     machine.start(None, None, NOW, [])
+    assert patience(machine) == 10
     effects: list[Effect] = []
     assert machine.on_new_epoch(OracleId(0), 3, NOW, effects) == EpochChange(3, OracleId(1))
     assert wished(effects) == [3]
+    # Every epoch without progress doubles the patience, as there is nobody whose turn might be dead.
+    for epoch, expected in ((4, 20), (5, 40)):
+        machine.on_new_epoch(OracleId(0), epoch, NOW, effects)
+        assert patience(machine) == expected
+    machine.on_progress(5, NOW)
+    assert patience(machine) == 10
