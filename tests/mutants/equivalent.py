@@ -42,7 +42,12 @@ class Equivalents:
     def load(cls, path: Path = LIST) -> Equivalents:
         """Read the file; an entry lacks nothing, least of all its reason."""
         rows = tomllib.loads(path.read_text(encoding="utf-8")).get("mutant", [])
-        entries = [Equivalent(**row) for row in rows]
+        entries = [
+            Equivalent(**{**row, "mutated": mutated})
+            for row in rows
+            # Several mutants of one line may share their reason.
+            for mutated in (row["mutated"] if isinstance(row["mutated"], list) else [row["mutated"]])
+        ]
         for entry in entries:
             if not entry.reason.strip():
                 raise ValueError(f"no reason for {entry.module} {entry.function}: {entry.mutated}")

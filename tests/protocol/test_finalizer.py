@@ -141,6 +141,8 @@ def test_a_report_within_the_window_is_taken_late() -> None:
     assert taken(machine, final(5, 4))  # 29
     assert not taken(machine, final(5, 4))
     assert not taken(machine, final(7, 3))
+    # The late one did not move the window back.
+    assert not taken(machine, final(5, 3))
     assert taken(machine, final(7, 2))
 
 
@@ -167,6 +169,13 @@ def test_a_jump_of_just_the_window_and_one_beyond_it() -> None:
     assert not taken(machine, final(7, 1))  # 36
     assert taken(machine, final(7, 2))  # 37
     assert machine._finalized == {37, 46}
+
+
+def test_a_jump_over_all_epochs_takes_no_time() -> None:
+    machine = small_window()
+    assert taken(machine, final(1, 1))
+    assert taken(machine, final(2**32 - 1, 5))
+    assert machine._finalized == {5 * 2**32}
 
 
 def test_an_unverified_report_of_a_far_epoch_does_not_move_the_window() -> None:

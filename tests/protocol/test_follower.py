@@ -110,6 +110,15 @@ def seen(oracle: int, body: bytes = b"seen", round_: int = 1) -> AttributedObser
     return observation(oracle, RoundTag(EPOCH, round_), body)
 
 
+def test_before_the_first_epoch_nothing_is_followed() -> None:
+    follower = Follower(CONFIG, ReadableKeys(OWN), ObedientPlugin())
+    assert (follower.epoch, follower.round, follower.leader) == (0, 0, 0)
+    effects: list[Effect] = []
+    follower.on_observation_made(RoundTag(0, 0), b"seen", effects)
+    follower.on_report_req(OracleId(0), ReportReq(0, 0, b"", ()), NOW, effects)
+    assert effects == []
+
+
 def test_a_request_of_the_leader_is_observed_and_signed() -> None:
     machine = Machine()
     effects = machine.ask()

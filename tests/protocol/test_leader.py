@@ -115,6 +115,7 @@ def test_an_epoch_begins_with_a_request_for_observations() -> None:
 def test_the_epochs_of_others_are_not_led() -> None:
     leader = Leader(config(), OWN, ReadableKeys(OWN), ObedientPlugin())
     assert leader.next_deadline() is None
+    assert (leader.epoch, leader.round, leader.phase) == (0, 0, LeaderPhase.IDLE)
     effects: list[Effect] = []
     leader.enter_epoch(EPOCH, OracleId(4), NOW, effects)
     assert effects == []
