@@ -345,6 +345,14 @@ def test_a_request_that_overtook_its_observation_request_is_held() -> None:
     assert only(ReadChain, machine.ask(round_=3)) == []
 
 
+def test_a_held_request_waits_for_its_own_round() -> None:
+    machine = Machine()
+    machine.request(round_=3)
+    assert only(ReadChain, machine.ask(round_=2)) == []
+    (read_chain,) = only(ReadChain, machine.ask(round_=3))
+    assert read_chain.tag == read(3)
+
+
 def test_a_held_request_is_dropped_with_its_round() -> None:
     machine = Machine()
     machine.request(round_=2)
@@ -416,6 +424,7 @@ def test_requests_of_two_rounds_are_not_compared() -> None:
     machine.ask(round_=2)
     assert blamed(machine.request(round_=2, observations=(seen(0, b"new", 2),))) == []
     machine.follower.enter_epoch(EPOCH, LEADER)
+    assert machine.request(round_=0) == []
     machine.ask(round_=2)
     assert blamed(machine.request(round_=2, observations=(seen(0, b"newer", 2),))) == []
 

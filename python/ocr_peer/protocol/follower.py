@@ -95,7 +95,7 @@ class Follower:
         effects.append(Milestone(MilestoneKind.OBSERVATION_REQUESTED, self._tag))
         effects.append(ObserveEffect(self._tag, self._config.max_duration_observation))
         held, self._held = self._held, None
-        if held is not None and held.round == self.round:
+        if held is not None:
             self.on_report_req(sender, held, now, effects)
         return False
 
