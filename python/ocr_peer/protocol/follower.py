@@ -42,7 +42,6 @@ class Follower:
         self.leader = OracleId(0)
         self._observed_round = 0
         self._reported_round = 0
-        self._asked_for_next_leader = False
         self._answered = False
         """Whether this round's report request was answered, or is being."""
         self._deadline = Instant(0)
@@ -62,7 +61,6 @@ class Follower:
         if record is not None and record.epoch == epoch:
             self._observed_round, self._reported_round = record.observed_round, record.reported_round
         self.round = max(self._observed_round, self._reported_round)
-        self._asked_for_next_leader = False
         self._answered = True
         self._held = None
         self._request = None
@@ -86,10 +84,9 @@ class Follower:
         self._asked_twice = False
         self._built = None
         if message.round > self._config.r_max:
-            first_time = not self._asked_for_next_leader
-            self._asked_for_next_leader = True
+            # Once an epoch: no higher round is taken.
             self._answered = True
-            return first_time
+            return True
         self._answered = False
         self._deadline = Instant(now + self._config.delta_round_max)
         effects.append(Milestone(MilestoneKind.OBSERVATION_REQUESTED, self._tag))
