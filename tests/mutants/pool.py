@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -19,7 +20,7 @@ TIMED_OUT = 124
 """Exit code of a child whose test took too long."""
 
 _LIBRARIES = (
-    "pytest", "hypothesis", "trio.testing", "pytest_trio", "pydantic", "httpx", "structlog", "lark", "click",
+    "pytest", "hypothesis", "trio.testing", "pytest_trio.plugin", "pydantic", "httpx", "structlog", "lark", "click",
     "rich.console", "eth_abi", "eth_account", "coincurve", "blake3", "nacl", "ocr_peer.crypto",
     "ocr_peer.errors", "ocr_peer.protobuf", "ocr_peer.nesting", "ocr_peer.durations", "multiprocessing",
     "sqlite3", "asyncio", "unittest.mock",
@@ -38,6 +39,9 @@ def preload() -> None:
     """Import what no mutant changes."""
     for name in _LIBRARIES:
         import_module(name)
+    # Children share these pages as long as nobody counts references for a collection.
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass

@@ -49,9 +49,10 @@ def run_pytest(files: Sequence[str], plugin: object) -> int:
         "mutants", database=None, derandomize=True, deadline=None, phases=[Phase.explicit, Phase.generate]
     )
     settings.load_profile("mutants")
-    options = ["-q", "-o", "addopts=", "-o", "timeout=0", "-p", "no:cacheprovider", "--exitfirst"]
-    # The plugins have been imported before the fork.
-    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    # Only the plugin that the tests need, and assertions as they stand: a session has to begin quickly.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    options = ["-q", "-o", "addopts=", "-p", "pytest_trio.plugin", "--assert=plain", "--exitfirst"]
+    options += ["-p", "no:cacheprovider", "-W", "ignore::pytest.PytestConfigWarning"]
     return int(pytest.main([*options, *files], plugins=[plugin]))
 
 
