@@ -23,8 +23,10 @@ def edwards_add(a: EdwardsPoint, b: EdwardsPoint) -> EdwardsPoint:
     """The complete addition law of -x² + y² = 1 + dx²y²."""
     (x1, y1), (x2, y2) = a, b
     product = D * x1 * x2 * y1 * y2 % P
-    x = (x1 * y2 + x2 * y1) * pow(1 + product, -1, P)
-    y = (y1 * y2 + x1 * x2) * pow(1 - product, -1, P)
+    # 1 + product and 1 - product are never 0; one inversion does for both.
+    inverse = pow(1 - product * product, -1, P)
+    x = (x1 * y2 + x2 * y1) * (1 - product) * inverse
+    y = (y1 * y2 + x1 * x2) * (1 + product) * inverse
     return x % P, y % P
 
 

@@ -120,12 +120,12 @@ def ed25519_cases(dice: random.Random) -> Iterator[tuple[str, bytes, bytes, byte
         yield "length", key, message, signature[: dice.randrange(64)]
     for small in small_order_points():
         for other in (small, reference.edwards_encode(reference.IDENTITY)):
-            for attempt in range(3):
+            for attempt in range(2):
                 yield "key of small order", small, bytes([attempt]), other + bytes(32)
         seed = dice.randbytes(32)
         message = b"R of small order"
         yield message.decode(), crypto.ed25519_public_key(seed), message, small + bytes(32)
-    for index in range(16):
+    for index in range(12):
         for where in ("key", "R"):
             message = bytes([index])
             key, signature = with_torsion(bytes([index]), message, where)
@@ -139,7 +139,7 @@ SECP256K1_EXTREMES = (0, 1, 2, reference.ORDER - 1, reference.ORDER, reference.F
 
 def secp256k1_cases(dice: random.Random) -> Iterator[tuple[bytes, bytes]]:
     """Digests and signatures: good, with a high s, another v, mutated, random and extreme."""
-    for _ in range(12):
+    for _ in range(8):
         secret = dice.randrange(1, reference.ORDER).to_bytes(32, "big")
         digest = dice.randbytes(32)
         signature = crypto.secp256k1_sign(secret, digest)
@@ -182,4 +182,4 @@ def test_scenario_57_verdicts_of_a_slow_reference() -> None:
         address = reference.recover_address(digest, packed)
         assert crypto.recover_address(digest, packed) == address, packed.hex()
         recovered += address is not None
-    assert recovered > 36
+    assert recovered > 24

@@ -89,7 +89,7 @@ def test_scenario_46_the_configuration_changes(moment: str) -> None:
 
 
 def test_scenario_47_oracles_learn_it_minutes_apart() -> None:
-    for run in plays(fault(FaultKind.RECONFIGURE, (), 4, 4, amount=600 * SECOND), rounds=20):
+    for run in plays(fault(FaultKind.RECONFIGURE, (), 4, 4, amount=300 * SECOND), rounds=20, seeds=3):
         learned = sorted(
             entry.elapsed
             for entry in run.outcome.entries

@@ -76,7 +76,7 @@ def test_scenario_36_a_crash_at_every_effect_boundary() -> None:
     where: set[str] = set()
     for role in (0, 1):
         seed = seed_where(lambda s, role=role: leaders(s, 4, [1]) == [role])
-        for boundary in range(70):
+        for boundary in range(60):
             crash = fault(FaultKind.CRASH, (0,), 0, 4, amount=boundary)
             run = play(crash, seed=seed, rounds=5)
             where |= deaths(run)

@@ -33,9 +33,9 @@ def finalized_at(run: Run, tag: RoundTag, oracle: int) -> float:
 
 
 def test_scenario_08_a_final_report_released_hours_later() -> None:
-    # The first leader tells nobody but its partner; all others are away while it waits for three hours.
+    # The first leader tells nobody but its partner; all others are away while it waits for two hours.
     seed = seed_where(lambda s: leaders(s, 7, [1]) == [0])
-    hours = 3 * 3600
+    hours = 2 * 3600
     secret = byzantine(Behaviour.WITHHOLD, 0, 1, amount=hours * SECOND)
     away = fault(FaultKind.CRASH, range(2, 7), 0.9, hours + 100)
     run = play(secret, away, seed=seed, n=7, rounds=10, max_age=seconds(600))
