@@ -8,7 +8,6 @@ a round and not the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum, auto
 
 from ocr_peer.protocol.config import CommitteeConfig, Instant, OracleId
@@ -60,9 +59,10 @@ class Leader:
         self._grace_deadline: Instant | None = None
         self._abandon_deadline: Instant | None = None
 
-    def deadlines(self) -> Sequence[Instant | None]:
-        """The times, as far as set, at which `on_time` has something to do."""
-        return self._round_deadline, self._grace_deadline, self._abandon_deadline
+    def next_deadline(self) -> Instant | None:
+        """Earliest time at which `on_time` has something to do."""
+        deadlines = (self._round_deadline, self._grace_deadline, self._abandon_deadline)
+        return min((d for d in deadlines if d is not None), default=None)
 
     def enter_epoch(self, epoch: int, leader: OracleId, now: Instant, effects: list[Effect]) -> None:
         """Start leading, or stop."""

@@ -115,13 +115,12 @@ class Oracle:
 
     def next_deadline(self) -> Instant | None:
         """When `TimeAdvanced` is due next; `None` only before `Start`."""
-        first: Instant | None = None
-        machines = self._pacemaker, self._leader, self._transmission
-        for machine in machines:
-            for deadline in machine.deadlines():
-                if deadline is not None and (first is None or deadline < first):
-                    first = deadline
-        return first
+        deadlines = (
+            self._pacemaker.next_deadline(),
+            self._leader.next_deadline(),
+            self._transmission.next_deadline(),
+        )
+        return min((d for d in deadlines if d is not None), default=None)
 
     def step(self, event: Event, now: Instant) -> list[Effect]:
         """Handle one event; carry the effects out in the order given.
@@ -235,13 +234,15 @@ class Oracle:
         # stand before it, so that a vote counts only behind its own `Persist`.
         outward: list[Effect] = []
         for effect in effects:  # grows while it is read
-            if isinstance(effect, Send) and effect.to == self.own_id:
-                self._on_message(self.own_id, effect.message, now, effects)
-                continue
-            if isinstance(effect, PeerFault) and effect.oracle == self.own_id:
-                # A fault of one's own is no fault of a peer.
-                continue
-            outward.append(effect)
+            match effect:
+                case Send(to, message) if to == self.own_id:
+                    self._on_message(to, message, now, effects)
+                    continue
+                case PeerFault(oracle) if oracle == self.own_id:
+                    # A fault of one's own is no fault of a peer.
+                    continue
+                case _:
+                    outward.append(effect)
             if isinstance(effect, Broadcast) and not isinstance(effect.message, FinalEcho):
                 self._on_message(self.own_id, effect.message, now, effects)
         return outward

@@ -7,7 +7,6 @@ progress backs off.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocr_peer.protocol.config import CommitteeConfig, Duration, Instant, OracleId
@@ -49,9 +48,11 @@ class Pacemaker:
         self._fruitless_epochs = 0
         self._had_progress = True
 
-    def deadlines(self) -> Sequence[Instant | None]:
-        """The times, as far as set, at which `on_time` has something to do."""
-        return self._progress_deadline, self._resend_deadline
+    def next_deadline(self) -> Instant | None:
+        """Earliest time at which `on_time` has something to do."""
+        return min(
+            (d for d in (self._progress_deadline, self._resend_deadline) if d is not None), default=None
+        )
 
     def start(
         self, record: PacemakerRecord | None, chain: ChainView | None, now: Instant, effects: list[Effect]

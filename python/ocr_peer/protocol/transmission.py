@@ -7,7 +7,6 @@ accepted report expires, and the schedule is repeated, rotated, when no stage br
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ocr_peer.protocol.config import SECOND, CommitteeConfig, Duration, Instant, OracleId
@@ -67,9 +66,9 @@ class Transmission:
         self._last_accepted_expiry = Instant(0)
         self._generation = 0
 
-    def deadlines(self) -> Sequence[Instant | None]:
-        """The times, as far as set, at which `on_time` has something to do."""
-        return [candidate.deadline for candidate in self._candidates.values()]
+    def next_deadline(self) -> Instant | None:
+        """Earliest time at which `on_time` has something to do."""
+        return min((c.deadline for c in self._candidates.values() if c.deadline is not None), default=None)
 
     def start(self, pending: tuple[PendingTransmission, ...], now: Instant, effects: list[Effect]) -> None:
         """Take up what an earlier run left: all that is still to come, and of the overdue only the newest."""

@@ -60,9 +60,13 @@ class Calendar:
     def advance(self, until: int) -> bool:
         """Let the next thing happen, unless that is later than `until`."""
         if not self._heap or self._heap[0][0] > until:
-            self.elapsed, self.now = until, Instant(SIMULATION_START + until)
+            self._move_to(until)
             return False
         elapsed, _, action, arguments = heapq.heappop(self._heap)
-        self.elapsed, self.now = elapsed, Instant(SIMULATION_START + elapsed)
+        self._move_to(elapsed)
         action(*arguments)
         return True
+
+    def _move_to(self, elapsed: int) -> None:
+        self.elapsed = elapsed
+        self.now = Instant(SIMULATION_START + elapsed)
