@@ -110,12 +110,12 @@ pub enum Error {
         /// What it must be.
         rule: &'static str,
     },
+    /// 32 bytes that are no point of edwards25519.
+    #[error("public_key is no point of the curve")]
+    NoPoint,
     /// The signature's nonce point has an x coordinate beyond the group order (chance 2^-127).
-    #[error("signature needs recovery id {value}, must be 0 or 1: no contract accepts it")]
-    RecoveryId {
-        /// The recovery id the signature would need.
-        value: u8,
-    },
+    #[error("signature needs a recovery id above 1: no contract accepts it")]
+    RecoveryId,
 }
 
 impl Error {

@@ -131,8 +131,9 @@ pub fn verify_and_build_report(
 ) -> Result<BuiltReport, Refusal> {
     check_observers(committee, observations)?;
     let message = SignedMessage::new(committee.config_digest(), epoch, round, query);
-    for signed in observations {
-        if !committee.verify_observation(&message, signed) {
+    let verdicts = committee.verify_observations(&message, observations);
+    for (signed, good) in observations.iter().zip(verdicts) {
+        if !good {
             let observer = signed.observer;
             return Err(Refusal::InvalidSignature { observer });
         }

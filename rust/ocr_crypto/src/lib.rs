@@ -13,12 +13,13 @@
 //! | [`committee`], [`follower`] | all signatures of a round; a report request answered in one call |
 //! | [`config`], [`shared_secret`], [`x25519`] | configuration digest and shared secret |
 //! | [`schedule`], [`permutation`] | leaders and transmission stages |
+//! | [`primitives`], [`build_info`] | what benches and operators ask about this build |
 //!
 //! Nothing panics on input: arguments that break a rule give an [`Error`], bytes from peers a
-//! verdict. The crate contains no unsafe code; what the binding's macros generate is `PyO3`'s.
+//! verdict. There is one unsafe call, in [`secp256k1`], with its proof; what the binding's macros
+//! generate is `PyO3`'s.
 //!
 //! The feature `python` adds the extension module `ocr_crypto._native`.
-#![cfg_attr(not(feature = "python"), forbid(unsafe_code))]
 
 pub mod abi;
 pub mod build_info;
@@ -32,6 +33,7 @@ pub mod hash;
 pub mod int192;
 pub mod observation;
 pub mod permutation;
+pub mod primitives;
 pub mod proto;
 pub mod report;
 pub mod schedule;

@@ -13,6 +13,7 @@
 mod arguments;
 mod committee;
 mod median;
+mod primitives;
 mod signers;
 
 use pyo3::prelude::*;
@@ -45,6 +46,8 @@ mod _native {
         decode_observation, decode_report, encode_observation, encode_report, inputs_hash,
         median_packed, report_context, report_signing_hash,
     };
+    #[pymodule_export]
+    use super::primitives::BarePrimitives;
     #[pymodule_export]
     use super::signers::{OffchainSigner, OnchainSigner};
     #[pymodule_export]

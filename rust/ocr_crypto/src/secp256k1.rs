@@ -2,9 +2,15 @@
 //!
 //! A signature is 65 bytes: r ‖ s ‖ v with v in {0, 1}. The signer is always recovered and
 //! compared, never verified against a known key: that would ignore v, and the contract does not.
+//!
+//! A signer blinds its own context once, when it is made. The library's safe interface blinds anew
+//! after every signature, which doubles the time of signing; going around that takes this crate's
+//! only unsafe call (`docs/adr/0006-blinding-once.md`).
 
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
-use secp256k1::{Message, PublicKey, SecretKey};
+use secp256k1::ffi::{self, CPtr};
+use secp256k1::{Message, PublicKey, Secp256k1, SecretKey, SignOnly};
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::hash::{Hash, keccak256};
@@ -49,8 +55,23 @@ fn address_of(key: &PublicKey) -> Address {
 
 /// An oracle's on-chain signing key. Erased on drop, as far as libsecp256k1's type allows.
 pub struct OnchainSigner {
+    context: Secp256k1<SignOnly>,
     key: SecretKey,
     address: Address,
+}
+
+/// A context for signing, blinded with a number that nobody knows: what a multiplication by the
+/// base point leaks to a side channel is then not about the nonce or the key alone.
+fn blinded(secret: &[u8; 32]) -> Secp256k1<SignOnly> {
+    let mut seed = Zeroizing::new([0; 32]);
+    // Without randomness of the system the seed is the secret, which is unknown as well.
+    let _ = getrandom::fill(&mut *seed);
+    for (byte, of_secret) in seed.iter_mut().zip(secret) {
+        *byte ^= of_secret;
+    }
+    let mut context = Secp256k1::signing_only();
+    context.seeded_randomize(&seed);
+    context
 }
 
 impl OnchainSigner {
@@ -63,9 +84,11 @@ impl OnchainSigner {
             field: "secp256k1 secret",
             rule: "must be 1 … n-1, n the order of the group",
         })?;
+        let context = blinded(secret);
         Ok(Self {
-            key,
             address: address_of(&key.public_key()),
+            context,
+            key,
         })
     }
 
@@ -77,19 +100,19 @@ impl OnchainSigner {
 
     /// Signs a digest: nonce by RFC 6979, low s.
     ///
-    /// The safe interface re-blinds its context after every signature, which costs as much as
-    /// signing (25 µs); a node signs once a round, so the side-channel defence stays.
+    /// In constant time, with the blinding that the signer was made with.
     ///
     /// # Errors
     /// [`Error::RecoveryId`] with a chance of 2^-127.
     pub fn sign(&self, digest: &Hash) -> Result<[u8; SIGNATURE_LENGTH], Error> {
         let message = Message::from_digest(*digest);
-        let signature = RecoverableSignature::sign_ecdsa_recoverable(message, &self.key);
+        let signature = sign_recoverable(&self.context, &message, &self.key);
         let (id, compact) = signature.serialize_compact();
-        let v = id.to_u8();
-        if v > 1 {
-            return Err(Error::RecoveryId { value: v });
-        }
+        let v = match id {
+            RecoveryId::Zero => 0,
+            RecoveryId::One => 1,
+            RecoveryId::Two | RecoveryId::Three => return Err(Error::RecoveryId),
+        };
         let mut bytes = [v; SIGNATURE_LENGTH];
         bytes[..64].copy_from_slice(&compact);
         Ok(bytes)
@@ -110,6 +133,35 @@ impl OnchainSigner {
         let context = report_context(config_digest, epoch, round, extra_hash);
         self.sign(&signing_hash(&context, report))
     }
+}
+
+/// `sign_ecdsa_recoverable` of the library without the blinding afterwards.
+#[expect(unsafe_code, reason = "the library offers no safe way; proof inside")]
+fn sign_recoverable(
+    context: &Secp256k1<SignOnly>,
+    message: &Message,
+    key: &SecretKey,
+) -> RecoverableSignature {
+    let mut signature = ffi::recovery::RecoverableSignature::new();
+    // SAFETY: every pointer is made here from a reference that outlives the call, to an object of
+    // the size the function is declared for: a context made by the library (`Secp256k1` owns it
+    // until dropped), 65 bytes for the signature, 32 for the message, 32 for the key. The function
+    // reads all but the signature, which no one else refers to, and keeps none of them. It does not
+    // write to the context, so that threads may share it; what does, `seeded_randomize`, asks for
+    // `&mut`. The nonce function is the library's own and takes a null pointer for no extra data.
+    let signed = unsafe {
+        ffi::recovery::secp256k1_ecdsa_sign_recoverable(
+            context.ctx().as_ptr(),
+            &raw mut signature,
+            message.as_c_ptr(),
+            key.as_c_ptr(),
+            ffi::secp256k1_nonce_function_rfc6979,
+            std::ptr::null(),
+        )
+    };
+    // Only a key out of range or a failing nonce function could make it fail.
+    assert_eq!(signed, 1, "a valid key signs every message");
+    signature.into()
 }
 
 impl Drop for OnchainSigner {
@@ -156,6 +208,24 @@ mod tests {
         let high = with_high_s(signature);
         assert!(high[32] >= 0x7f, "high s");
         assert_eq!(recover_address(&[9; 32], &high), Some(*signer.address()));
+    }
+
+    #[test]
+    fn signatures_are_those_of_the_librarys_own_interface() {
+        for (secret, digest) in [
+            ([3; 32], [9; 32]),
+            ([1; 32], [0; 32]),
+            ([0x7f; 32], [0xff; 32]),
+        ] {
+            let key = SecretKey::from_secret_bytes(secret).expect("a valid scalar");
+            let message = Message::from_digest(digest);
+            let (id, compact) =
+                RecoverableSignature::sign_ecdsa_recoverable(message, &key).serialize_compact();
+            let signer = OnchainSigner::new(&secret).expect("a valid scalar");
+            let signature = signer.sign(&digest).expect("a signature");
+            assert_eq!(signature[..64], compact);
+            assert_eq!(signature[64], id.to_u8());
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ What each name does is said in `_native.pyi`.
 """
 
 from ocr_crypto._native import (  # noqa: TID251
+    BarePrimitives,
     BuiltReport,
     Committee,
     OffchainSigner,
@@ -42,6 +43,7 @@ from ocr_crypto._native import (  # noqa: TID251
 )
 
 __all__ = [
+    "BarePrimitives",
     "BuiltReport",
     "Committee",
     "OffchainSigner",

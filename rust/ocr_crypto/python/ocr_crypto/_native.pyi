@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import final
 
 __all__ = [
+    "BarePrimitives",
     "BuiltReport",
     "Committee",
     "OffchainSigner",
@@ -388,3 +389,23 @@ class Committee:
         refused, with the rule: "signer_out_of_range", "duplicate_signer" (the first signature
         attributed to an oracle counts, good or not), "invalid_signature".
         """
+
+# The measure for benches
+
+@final
+class BarePrimitives:
+    """The library calls that a follower step cannot do without, with their inputs prepared."""
+
+    def __new__(
+        cls,
+        observations: Sequence[tuple[bytes, bytes, bytes]],
+        report: bytes,
+        onchain_secret: bytes,
+    ) -> BarePrimitives:
+        """From (public key, preimage of the signed hash, signature), the report and the key that signs it.
+
+        `ValueError` names an argument that has a wrong length or is no key.
+        """
+
+    def run(self) -> bool:
+        """Hashes and verifies one by one, hashes the report twice, signs; whether all was good."""

@@ -163,10 +163,8 @@ impl Committee {
     ) -> Vec<bool> {
         py.detach(|| {
             let message = SignedMessage::new(self.0.config_digest(), epoch.0, round.0, query);
-            signed_observations(&observations)
-                .iter()
-                .map(|signed| self.0.verify_observation(&message, signed))
-                .collect()
+            self.0
+                .verify_observations(&message, &signed_observations(&observations))
         })
     }
 
