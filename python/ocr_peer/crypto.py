@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ocr_crypto import (
+    BarePrimitives,
     BuiltReport,
     Committee,
     OffchainSigner,
@@ -40,6 +41,7 @@ from ocr_crypto import (
 )
 
 __all__ = [
+    "BarePrimitives",
     "BuiltReport",
     "Committee",
     "OffchainSigner",

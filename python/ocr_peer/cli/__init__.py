@@ -18,6 +18,7 @@ _COMMANDS = (
     LazyCommand("devnet", "Run a development chain on this machine."),
     LazyCommand("conformance", "Run golden vectors against this implementation."),
     LazyCommand("sim", "Run simulated committees with faults, decided by a seed."),
+    LazyCommand("bench", "Measure the hot paths on this machine."),
     LazyCommand("version", "Show the versions of this program and of what it runs on."),
 )
 
