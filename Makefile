@@ -16,13 +16,16 @@ export UV_PROJECT_ENVIRONMENT := .venv
 # A uv of the surroundings must not redirect the environment.
 unexport VIRTUAL_ENV
 
-.PHONY: help demo test lint fmt bench sim mutants contracts clean
+.PHONY: help demo test lint fmt bench bench-snapshot sim mutants contracts wheels deny clean
 help:
 	@echo "make demo       a living committee on this machine; ARGS='--rounds 10 --json' passes options on"
 	@echo "make test       build what is needed and pass the whole test suite"
 	@echo "make lint       formatters, linters, types, import contracts"
 	@echo "make fmt        apply the formatters"
 	@echo "make bench      pytest bench --benchmark-only"
+	@echo "make bench-snapshot   write bench/results/crypto.json"
+	@echo "make wheels     the wheels of ocr-crypto (manylinux2014) and ocr-peer in dist/, the first one tested"
+	@echo "make deny       licences, bans and sources of the Rust crates; needs cargo-deny"
 	@echo "make sim        ten thousand seeded committees with faults"
 	@echo "make mutants    remove every guard of the core in turn; each must be noticed"
 	@echo "make contracts  compile the contracts and write their artifacts"
@@ -36,6 +39,22 @@ test: .venv/.synced contracts/node_modules/.installed
 
 bench: .venv/.synced
 	$(BIN)/pytest bench --benchmark-only -p no:xdist $(ARGS)
+
+bench-snapshot: .venv/.synced
+	$(BIN)/ocr-peer bench crypto --json >bench/results/crypto.json.new
+	mv bench/results/crypto.json.new bench/results/crypto.json
+
+WHEEL_TOOLS := $(UV) run --isolated --locked --only-group wheels
+wheels: .uv/bin/uv
+	rm -rf dist
+	$(WHEEL_TOOLS) maturin build --release --locked --zig --compatibility manylinux2014 --manifest-path rust/ocr_crypto/Cargo.toml --out dist
+	$(UV) build --quiet --wheel --out-dir dist
+	$(WHEEL_TOOLS) auditwheel show dist/ocr_crypto-*.whl
+	.ci/test-wheel $(UV) dist/ocr_crypto-*.whl
+
+deny:
+	@cargo deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 2; }
+	cargo deny --locked check licenses bans sources
 
 sim: .venv/.synced
 	$(BIN)/ocr-peer sim --seeds 1..10000 --fast --jobs 2 $(ARGS)

@@ -1,7 +1,9 @@
 """Two ways of doing the same, timed in turns within one run.
 
 Machines are shared and clocks vary, so a ratio is only worth something when both sides met the same noise: the
-sides alternate, and so does who goes first. The minimum is what the code costs; the median is what it cost here.
+sides alternate, and so does who goes first, and a sample of the faster side repeats the work until it lasts as long as
+one of the slower: a longer sample would be interrupted more often, and the ratio would flatter the faster side.
+The minimum is what the code costs; the median is what it cost here.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ class Comparison:
 
 def compare(work: Work, reference: Work, *, pairs: int) -> Comparison:
     """Times `pairs` samples of each."""
-    repeats, reference_repeats = _repeats(work), _repeats(reference)
+    took, reference_took = _took(work), _took(reference)
+    sample = max(took, reference_took, _SAMPLE_NS)
+    repeats, reference_repeats = _repeats(sample, took), _repeats(sample, reference_took)
     ours: list[float] = []
     theirs: list[float] = []
     collecting = gc.isenabled()
@@ -63,12 +67,18 @@ def compare(work: Work, reference: Work, *, pairs: int) -> Comparison:
     )
 
 
-def _repeats(work: Work) -> int:
-    work()
-    started = time.perf_counter_ns()
-    work()
-    took = max(time.perf_counter_ns() - started, 1)
-    return max(1, min(_MOST_REPEATS, _SAMPLE_NS // took))
+def _took(work: Work) -> int:
+    """Nanoseconds of one call, the best of a few."""
+    best = _SAMPLE_NS * 1000
+    for _ in range(5):
+        started = time.perf_counter_ns()
+        work()
+        best = min(best, time.perf_counter_ns() - started)
+    return max(best, 1)
+
+
+def _repeats(sample: int, took: int) -> int:
+    return max(1, min(_MOST_REPEATS, sample // took))
 
 
 def _sample(work: Work, repeats: int) -> float:
