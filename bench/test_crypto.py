@@ -10,7 +10,7 @@ from ocr_peer.bench.crypto import Row, crypto_rows, measure
 _PAIRS = 60
 
 
-@pytest.mark.parametrize("row", crypto_rows(), ids=lambda row: f"{row.path}-{row.size}")
+@pytest.mark.parametrize("row", list(crypto_rows()), ids=lambda row: f"{row.path}-{row.size}")
 def test_crypto(benchmark: BenchmarkFixture, row: Row) -> None:
     benchmark.extra_info |= measure(row, pairs=_PAIRS)
     benchmark(row.native)
