@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {AggregatorBase} from "./AggregatorBase.sol";
+import {CommitteeData} from "./CommitteeData.sol";
+import {Hot} from "./HotSlot.sol";
 
 /// @title Aggregator A: what every OCR2 transmitter already speaks
 /// @notice Takes reports of a committee of oracles, encoded and signed as the OCR2 aggregators already on chain want
@@ -29,10 +31,10 @@ contract Aggregator is AggregatorBase {
         uint40 epochAndRound
     );
 
-    /// @notice The calldata is not exactly as long as its contents.
-    /// @param given its length
-    /// @param expected what the lengths of its parts come to
-    error CalldataLengthMismatch(uint256 given, uint256 expected);
+    /// @notice The report was made under another configuration than the current one.
+    /// @param given digest in the report's context
+    /// @param current digest of the current configuration
+    error ConfigDigestMismatch(bytes32 given, bytes32 current);
 
     /// @notice Exactly f+1 signatures are wanted, no more and no fewer.
     /// @param given how many came
@@ -44,16 +46,6 @@ contract Aggregator is AggregatorBase {
     /// @param ss length of the other
     error SignatureListsDiffer(uint256 rs, uint256 ss);
 
-    /// @notice A signature is not of a signer of the current configuration, or not over this report and context.
-    /// @param position of the signature
-    /// @param recovered address it recovers to, zero if to none
-    error InvalidSignature(uint256 position, address recovered);
-
-    /// @notice An oracle signed twice.
-    /// @param position of the second signature
-    /// @param signer the address
-    error DuplicateSigner(uint256 position, address signer);
-
     /// @notice The report is not exactly as long as its contents.
     /// @param given its length
     /// @param expected what its number of observations comes to
@@ -64,30 +56,37 @@ contract Aggregator is AggregatorBase {
     /// @param expected the offset they must have
     error ObservationsMisplaced(uint256 given, uint256 expected);
 
-    /// @notice More observations than the largest committee could make.
-    /// @param given how many came
-    /// @param limit how many may come
-    error TooManyObservations(uint256 given, uint256 limit);
-
-    /// @notice So few observations that all of them could be of faulty oracles.
-    /// @param given how many came
-    /// @param minimum f+1
-    error TooFewObservations(uint256 given, uint256 minimum);
-
     /// @dev Calldata of transmit without the contents of its three dynamic arguments: selector, context, three offsets,
     /// rawVs, three lengths.
     uint256 private constant TRANSMIT_FIXED_LENGTH = 4 + 3 * 32 + 3 * 32 + 32 + 3 * 32;
 
-    /// @dev Where the observations stand in a report: after timestamp, observers, this offset, juelsPerFeeCoin.
-    uint256 private constant OBSERVATIONS_OFFSET = 4 * 32;
+    /// @dev Where the observations stand in a report: after four words: timestamp, observers, this
+    /// offset, juelsPerFeeCoin.
+    uint256 private constant OBSERVATIONS_OFFSET = 128;
+
+    /// @dev Where the first observation stands in a report: after their number.
+    uint256 private constant OBSERVATIONS_START = 160;
+
+    /// @dev 2^191: what makes an int192 an unsigned number of 192 bits.
+    uint256 private constant INT192_OFFSET = 0x800000000000000000000000000000000000000000000000;
+
+    /// @dev Bytes of NewTransmission's data before its dynamic fields: eight words.
+    uint256 private constant NEW_TRANSMISSION_HEAD = 256;
 
     /// @param minAnswer_ smallest answer the feed may report
     /// @param maxAnswer_ largest answer the feed may report
     /// @param decimals_ decimal digits of the answers
     /// @param description_ what the answers measure, for humans
-    constructor(int192 minAnswer_, int192 maxAnswer_, uint8 decimals_, string memory description_)
-        AggregatorBase(minAnswer_, maxAnswer_, decimals_, description_)
-    {}
+    /// @param maxAge_ how old observations may be when they come in, seconds; zero for any age
+    /// @param heartbeat_ longest time between two answers, seconds; zero for none
+    constructor(
+        int192 minAnswer_,
+        int192 maxAnswer_,
+        uint8 decimals_,
+        string memory description_,
+        uint24 maxAge_,
+        uint32 heartbeat_
+    ) AggregatorBase(minAnswer_, maxAnswer_, decimals_, description_, maxAge_, heartbeat_) {}
 
     /// @notice Name and version of this contract.
     /// @return the two, separated by a space
@@ -111,15 +110,23 @@ contract Aggregator is AggregatorBase {
         bytes32[] calldata ss,
         bytes32 rawVs
     ) external {
-        Hot memory hot = s_hot;
+        Hot hot = s_hot;
         uint40 epochAndRound = uint40(uint256(reportContext[1]));
 
         _requireNewer(hot, epochAndRound);
-        _requireTransmitter(hot);
-        _requireCurrentConfig(reportContext[0]);
+        CommitteeData committee = _requireTransmitter(hot);
+        _requireCurrentConfig(committee, reportContext[0]);
         _requireExactCalldata(report.length, rs.length, ss.length);
-        _requireSignatures(hot, keccak256(abi.encode(keccak256(report), reportContext)), rs, ss, rawVs);
-        _acceptReport(hot, reportContext[0], epochAndRound, report);
+        _requireSignatures(committee, keccak256(abi.encode(keccak256(report), reportContext)), rs, ss, rawVs);
+        _acceptReport(hot, committee, epochAndRound, report);
+    }
+
+    /// @dev Refuses a report made under another configuration.
+    /// @param committee the current one
+    /// @param given digest in the report's context
+    function _requireCurrentConfig(CommitteeData committee, bytes32 given) private pure {
+        bytes32 current = committee.configDigest();
+        if (given != current) revert ConfigDigestMismatch(given, current);
     }
 
     /// @dev Refuses calldata with anything before, between or after its parts.
@@ -132,92 +139,136 @@ contract Aggregator is AggregatorBase {
     }
 
     /// @dev Refuses anything but f+1 valid signatures of as many oracles.
-    /// @param hot the hot slot
+    /// @param committee the current one
     /// @param hash what they signed
     /// @param rs i-th element: r of the i-th signature
     /// @param ss i-th element: s of the i-th signature
     /// @param rawVs i-th byte: v of the i-th signature
     function _requireSignatures(
-        Hot memory hot,
+        CommitteeData committee,
         bytes32 hash,
         bytes32[] calldata rs,
         bytes32[] calldata ss,
         bytes32 rawVs
     ) private view {
-        uint256 quorum = uint256(hot.f) + 1;
-        uint32 configCount = hot.configCount;
+        uint256 quorum = committee.faults() + 1;
         if (rs.length != quorum) revert WrongNumberOfSignatures(rs.length, quorum);
         if (ss.length != quorum) revert SignatureListsDiffer(rs.length, ss.length);
 
+        uint256 input = _recoveryInput(hash);
         uint256 seen = 0; // bit i: oracle i has signed
         for (uint256 i = 0; i < quorum; i++) {
-            uint8 v;
-            unchecked {
-                // Wraps only from 229 on, to values that are no recovery id.
-                v = uint8(rawVs[i]) + 27;
+            uint256 v;
+            bytes32 r;
+            bytes32 s;
+            assembly ("memory-safe") {
+                // Both lists have quorum elements, and the decoder of the arguments has checked that they end within
+                // the calldata. At most 11 of the 32 bytes of rawVs are used.
+                v := add(byte(i, rawVs), 27)
+                r := calldataload(add(rs.offset, shl(5, i)))
+                s := calldataload(add(ss.offset, shl(5, i)))
             }
-            address recovered = ecrecover(hash, v, rs[i], ss[i]);
-            // A signature that recovers to nothing gives zero, which is no signer.
-            (bool found, uint256 index) = _findSigner(configCount, recovered);
-            if (!found) revert InvalidSignature(i, recovered);
-            if (seen & (1 << index) != 0) revert DuplicateSigner(i, recovered);
-            seen |= 1 << index;
+            seen = _countSignature(committee, seen, i, input, v, r, s);
         }
     }
 
     /// @dev Decodes a report whose signatures hold, publishes its median.
     /// @param hot the hot slot
-    /// @param configDigest the current configuration
+    /// @param committee the current one
     /// @param epochAndRound of the report
     /// @param report the report
-    function _acceptReport(Hot memory hot, bytes32 configDigest, uint40 epochAndRound, bytes calldata report)
+    function _acceptReport(Hot hot, CommitteeData committee, uint40 epochAndRound, bytes calldata report)
         private
     {
-        if (report.length < OBSERVATIONS_OFFSET + 32) {
-            revert ReportLengthMismatch(report.length, OBSERVATIONS_OFFSET + 32);
+        if (report.length < OBSERVATIONS_START) {
+            revert ReportLengthMismatch(report.length, OBSERVATIONS_START);
         }
         (uint32 observationsTimestamp, bytes32 observers, uint256 offset, int192 juelsPerFeeCoin) =
             abi.decode(report[:OBSERVATIONS_OFFSET], (uint32, bytes32, uint256, int192));
         if (offset != OBSERVATIONS_OFFSET) revert ObservationsMisplaced(offset, OBSERVATIONS_OFFSET);
 
-        uint256 count = uint256(bytes32(report[OBSERVATIONS_OFFSET:OBSERVATIONS_OFFSET + 32]));
-        if (count > MAX_ORACLES) revert TooManyObservations(count, MAX_ORACLES);
-        if (count <= hot.f) revert TooFewObservations(count, uint256(hot.f) + 1);
-        if (report.length != OBSERVATIONS_OFFSET + 32 + 32 * count) {
-            revert ReportLengthMismatch(report.length, OBSERVATIONS_OFFSET + 32 + 32 * count);
+        uint256 count = uint256(bytes32(report[OBSERVATIONS_OFFSET:OBSERVATIONS_START]));
+        _requireObservations(committee, count);
+        if (report.length != OBSERVATIONS_START + 32 * count) {
+            revert ReportLengthMismatch(report.length, OBSERVATIONS_START + 32 * count);
         }
-        int192[] calldata observations;
-        assembly ("memory-safe") {
-            // Within the report: its length was just checked. Elements are checked to be int192 where they are read.
-            observations.offset := add(report.offset, add(OBSERVATIONS_OFFSET, 32))
-            observations.length := count
-        }
-
-        int192 answer = observations[count / 2];
-        _recordAnswer(hot, epochAndRound, answer, observationsTimestamp);
-
-        emit NewTransmission(
-            hot.latestRoundId,
-            answer,
-            msg.sender,
-            observationsTimestamp,
-            observations,
-            _firstBytes(observers, count),
-            juelsPerFeeCoin,
-            configDigest,
-            epochAndRound
+        int192 answer = _checkedMedian(report, count);
+        uint32 roundId = _recordAnswer(hot, epochAndRound, answer, observationsTimestamp);
+        _emitNewTransmission(
+            roundId,
+            abi.encode(
+                answer,
+                msg.sender,
+                observationsTimestamp,
+                NEW_TRANSMISSION_HEAD,
+                NEW_TRANSMISSION_HEAD + 32 + 32 * count,
+                juelsPerFeeCoin,
+                committee.configDigest(),
+                epochAndRound
+            ),
+            observers,
+            report,
+            count
         );
-        _emitLegacyEvents(hot.latestRoundId, answer, observationsTimestamp);
+        _emitLegacyEvents(roundId, answer, observationsTimestamp);
     }
 
-    /// @dev The beginning of a word as a byte string.
-    /// @param word the word
-    /// @param length how many bytes of it, at most 32
-    /// @return result the bytes
-    function _firstBytes(bytes32 word, uint256 length) private pure returns (bytes memory result) {
-        result = abi.encodePacked(word);
+    /// @dev Checks that every observation is an int192.
+    /// @param report one whose length is that of a report with count observations
+    /// @param count number of observations, not zero
+    /// @return answer the element at index count / 2
+    function _checkedMedian(bytes calldata report, uint256 count) private pure returns (int192 answer) {
+        bool valid;
         assembly ("memory-safe") {
-            mstore(result, length)
+            // All reads lie within the report, because of its length.
+            let first := add(report.offset, OBSERVATIONS_START)
+            let beyond := 0
+            for {
+                let at := first
+                let end := add(first, shl(5, count))
+            } lt(at, end) { at := add(at, 32) } {
+                // From 0 to 2^192 - 1 for an int192, and for nothing else.
+                beyond := or(beyond, add(calldataload(at), INT192_OFFSET))
+            }
+            valid := iszero(shr(192, beyond))
+            answer := calldataload(add(first, shl(5, shr(1, count))))
+        }
+        // As a decoder of arguments refuses a value beyond its type.
+        if (!valid) {
+            assembly ("memory-safe") {
+                revert(0, 0)
+            }
+        }
+    }
+
+    /// @dev Emits NewTransmission as `emit` does, but copies the observations as they stand in the report.
+    /// @param roundId the aggregator round
+    /// @param head the fields that are not indexed, the two dynamic ones as offsets
+    /// @param observers the report's word of observers
+    /// @param report one whose length is that of a report with count observations
+    /// @param count number of observations, from 1 to 31
+    function _emitNewTransmission(
+        uint32 roundId,
+        bytes memory head,
+        bytes32 observers,
+        bytes calldata report,
+        uint256 count
+    ) private {
+        bytes32 topic = NewTransmission.selector;
+        assembly ("memory-safe") {
+            let data := add(head, 32)
+            // abi.encode left whole words, and nothing was allocated since: free memory begins behind them. It stays
+            // free, as the log is all it is used for.
+            let observations := add(data, NEW_TRANSMISSION_HEAD)
+            let length := shl(5, add(count, 1))
+            // The number of observations and they themselves: in the event as in the report.
+            calldatacopy(observations, add(report.offset, OBSERVATIONS_OFFSET), length)
+            let tail := add(observations, length)
+            mstore(tail, count)
+            // The first count bytes; the rest of the word is padding.
+            let unused := sub(256, shl(3, count))
+            mstore(add(tail, 32), shl(unused, shr(unused, observers)))
+            log2(data, sub(add(tail, 64), data), topic, roundId)
         }
     }
 }

@@ -78,8 +78,20 @@ class Chain:
         self.chain_id = int(self.rpc("eth_chainId"), 16)
 
     def rpc(self, method: str, *params: Any) -> Any:
+        return self._rpc_at(NOW, method, *params)
+
+    def mine(self, timestamp: int) -> None:
+        """Mines a block of that time, from which the next ones go on."""
+        self._rpc_at(timestamp, "evm_mine")
+
+    @property
+    def next_timestamp(self) -> int:
+        """The time of the next block. A call is made at that of the newest, a second before."""
+        return int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16) + 1
+
+    def _rpc_at(self, timestamp: int, method: str, *params: Any) -> Any:
         body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
-        answer = json.loads(self._transport.rpc(json.dumps(body).encode(), NOW))
+        answer = json.loads(self._transport.rpc(json.dumps(body).encode(), timestamp))
         if "error" in answer:
             raise RpcError(answer["error"])
         return answer["result"]

@@ -59,10 +59,14 @@ class Feed:
         f: int | None = None,
         *,
         answers: tuple[int, int] = (MIN_ANSWER, MAX_ANSWER),
+        max_age: int = 0,
+        heartbeat: int = 0,
         configured: bool = True,
         oracles: list[Oracle] | None = None,
     ) -> Feed:
-        contract = Contract.deploy(chain, OWNER, "Aggregator", *answers, DECIMALS, DESCRIPTION)
+        contract = Contract.deploy(
+            chain, OWNER, "Aggregator", *answers, DECIMALS, DESCRIPTION, max_age, heartbeat
+        )
         feed = cls(
             contract=contract,
             oracles=committee(n) if oracles is None else oracles,
@@ -122,10 +126,10 @@ class Feed:
     def context(self, epoch: int, round_: int) -> Context:
         return report_context(self.digest, epoch, round_, keccak(text=f"extra hash {epoch} {round_}"))
 
-    def report(self, values: Sequence[int] | None = None) -> Report:
+    def report(self, values: Sequence[int] | None = None, observed_at: int = OBSERVED_AT) -> Report:
         """A report of values, of all oracles unless told otherwise."""
         values = observations(len(self.oracles)) if values is None else values
-        return Report(OBSERVED_AT, tuple(range(len(values))), tuple(values), JUELS)
+        return Report(observed_at, tuple(range(len(values))), tuple(values), JUELS)
 
     def signed(
         self,
@@ -135,9 +139,10 @@ class Feed:
         *,
         report: bytes | None = None,
         signers: Iterable[int] | None = None,
+        observed_at: int = OBSERVED_AT,
     ) -> Transmission:
         """A report that f+1 oracles signed, unless told otherwise."""
-        report = self.report(values).encode() if report is None else report
+        report = self.report(values, observed_at).encode() if report is None else report
         signers = range(self.f + 1) if signers is None else signers
         keys = [self.oracles[index].signing_key for index in signers]
         return Transmission.signed(self.context(epoch, round_), report, keys)
@@ -153,6 +158,8 @@ class Feed:
         names = (
             "owner",
             "requester",
+            "maxAge",
+            "heartbeat",
             "latestConfigDetails",
             "latestConfigDigestAndEpoch",
             "latestTransmissionDetails",

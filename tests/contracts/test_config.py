@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .chain import Chain, Contract, Event, unhexed
+from .chain import NOW, Chain, Contract, Event, unhexed
 from .feed import (
     DECIMALS,
     DESCRIPTION,
@@ -255,21 +255,16 @@ def test_signers_and_transmitters_change_independently(feed: Feed) -> None:
 
 @pytest.mark.parametrize("answers", [(1, 0), (2**191 - 1, -(2**191))])
 def test_empty_range_of_answers_is_refused(chain: Chain, answers: tuple[int, int]) -> None:
-    arguments: tuple[Any, ...] = (*answers, DECIMALS, DESCRIPTION)
+    arguments: tuple[Any, ...] = (*answers, DECIMALS, DESCRIPTION, 0, 0)
     with pytest.raises(AssertionError, match="deployment failed"):
         Contract.deploy(chain, OWNER, "Aggregator", *arguments)
 
 
 def test_storage_slot_holds_all_that_transmit_needs(feed: Feed) -> None:
-    """f, (epoch, round), aggregator round, configuration count and block share one slot."""
-    receipt = feed.configure()
-    feed.transmit(feed.signed(3, 7))
-    fields = [(1, feed.f), (5, 3 << 8 | 7), (4, 1), (4, 2), (4, receipt.block_number)]
-    expected, shift = 0, 0
-    for size, value in fields:
-        expected |= value << shift
-        shift += 8 * size
-    slots = [feed.chain.storage(feed.contract.address, slot) for slot in range(10)]
-    assert expected in slots
-    assert int.from_bytes(feed.digest, "big") in slots
-    assert int.from_bytes(unhexed(address_of(OWNER)), "big") in slots
+    """Where the committee is, maxAge, (epoch, round) and aggregator round share one slot."""
+    feed.contract.send(OWNER, "setMaxAge", 2**24 - 1)
+    feed.transmit(feed.signed(3, 7, observed_at=NOW))
+    slot = feed.chain.storage(feed.contract.address, 0)
+    assert slot >> 160 == (1 << 64) | (3 << 8 | 7) << 24 | 2**24 - 1
+    code = unhexed(feed.chain.rpc("eth_getCode", f"0x{slot % 2**160:040x}", "latest"))
+    assert code[:33] == b"\0" + feed.digest

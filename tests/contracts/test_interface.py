@@ -82,8 +82,8 @@ OUTPUTS = {
     "maxAnswer": ("int192",),
     "owner": ("address",),
 }
-OURS = {"setRequester", "requester"}
-OUR_EVENTS = {"RequesterSet"}
+OURS = {"setRequester", "requester", "maxAge", "setMaxAge", "heartbeat", "setHeartbeat"}
+OUR_EVENTS = {"RequesterSet", "MaxAgeSet", "HeartbeatSet"}
 
 
 def entries(kind: str) -> dict[str, dict]:
@@ -142,7 +142,7 @@ def test_constants(feed: Feed) -> None:
 @pytest.mark.parametrize("decimals", [0, 255])
 def test_constructor_arguments_come_back(chain: Chain, description: str, decimals: int) -> None:
     answers = (-(2**191), 2**191 - 1)
-    contract = Contract.deploy(chain, OWNER, "Aggregator", *answers, decimals, description)
+    contract = Contract.deploy(chain, OWNER, "Aggregator", *answers, decimals, description, 0, 0)
     assert (contract.read("description"), contract.read("decimals")) == (description, decimals)
     assert (contract.read("minAnswer"), contract.read("maxAnswer")) == answers
 

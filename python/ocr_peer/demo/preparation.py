@@ -60,6 +60,8 @@ CHAIN_ID = 1337
 FEED_NAME = "EUR / USD"
 ETHER = 10**18
 _DECIMALS = 8
+_HEARTBEAT_S = 60
+"""Longest time between two answers: the oracles keep it, the contract tells consumers."""
 _LIMITS = MedianLimits(1, 10**6 * 10**_DECIMALS)
 
 
@@ -104,7 +106,16 @@ async def deploy_feed(
     """
     n = len(members)
     f = (n - 1) // 3
-    contract = await owner.deploy(AggregatorArguments(_LIMITS.minimum, _LIMITS.maximum, _DECIMALS, FEED_NAME))
+    contract = await owner.deploy(
+        AggregatorArguments(
+            _LIMITS.minimum,
+            _LIMITS.maximum,
+            _DECIMALS,
+            FEED_NAME,
+            max_age_s=2 * _HEARTBEAT_S,
+            heartbeat_s=_HEARTBEAT_S,
+        )
+    )
     shared_secret = _secret(seed, "committee", "shared secret")[:16]
     offchain = build_offchain_config(
         _parameters(n, timing),
@@ -198,7 +209,7 @@ def _parameters(n: int, timing: DemoTiming) -> OffchainParameters:
         alpha_report_ppb=0,
         alpha_accept_infinite=True,
         alpha_accept_ppb=0,
-        delta_c=Duration(60 * SECOND),
+        delta_c=Duration(_HEARTBEAT_S * SECOND),
     )
     chain_read = Duration(2 * SECOND)
     return OffchainParameters(

@@ -27,12 +27,12 @@ from ocr_peer.protocol.reconfiguration import ContractConfig
 
 __all__ = ["AggregatorArguments", "OwnerAccount"]
 
-_CONSTRUCTOR = ("int192", "int192", "uint8", "string")
+_CONSTRUCTOR = ("int192", "int192", "uint8", "string", "uint24", "uint32")
 
 
 @dataclass(frozen=True, slots=True)
 class AggregatorArguments:
-    """What an aggregator is deployed with; none of it can be changed later."""
+    """What an aggregator is deployed with; only `max_age_s` and `heartbeat_s` can be changed later."""
 
     min_answer: int
     """int192, scaled by `decimals`, as all answers are."""
@@ -40,6 +40,10 @@ class AggregatorArguments:
     decimals: int
     description: str
     """For people, such as `ETH / USD`."""
+    max_age_s: int = 0
+    """Oldest observations the contract accepts; 0 for any age."""
+    heartbeat_s: int = 0
+    """Longest time between two answers that consumers may read off the contract; 0 for none."""
 
 
 class OwnerAccount:
@@ -84,7 +88,14 @@ class OwnerAccount:
             code
             + encode_values(
                 _CONSTRUCTOR,
-                (arguments.min_answer, arguments.max_answer, arguments.decimals, arguments.description),
+                (
+                    arguments.min_answer,
+                    arguments.max_answer,
+                    arguments.decimals,
+                    arguments.description,
+                    arguments.max_age_s,
+                    arguments.heartbeat_s,
+                ),
             ),
         )
         if receipt.contract_address is None:
