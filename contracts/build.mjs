@@ -16,7 +16,10 @@ const SOURCES = join(ROOT, "src");
 const ARTIFACTS = join(ROOT, "..", "python", "ocr_peer", "evm", "artifacts");
 
 // Contracts that get deployed, and the file each stands in.
-const CONTRACTS = { Aggregator: "src/Aggregator.sol" };
+const CONTRACTS = {
+  Aggregator: "src/Aggregator.sol",
+  PackedAggregator: "src/PackedAggregator.sol",
+};
 
 const SETTINGS = {
   optimizer: { enabled: true, runs: 1000000 },

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from ocr_devnet import Devnet
 
 from .chain import NOW, Chain
-from .feed import Feed, funded
+from .feed import KINDS, Deploy, Feed, funded
 
 
 def new_chain() -> Chain:
@@ -24,7 +26,18 @@ def fresh_chain() -> Chain:
     return new_chain()
 
 
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each of the contracts: what uses this, deploy or feed holds both to the same invariants."""
+    return request.param
+
+
 @pytest.fixture
-def feed(chain: Chain) -> Feed:
+def deploy(chain: Chain, kind: str) -> Deploy:
+    return partial(Feed.deploy, chain, kind=kind)
+
+
+@pytest.fixture
+def feed(deploy: Deploy) -> Feed:
     """Four oracles, one of which may be faulty."""
-    return Feed.deploy(chain)
+    return deploy()

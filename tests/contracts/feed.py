@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from eth_utils import keccak
 
-from .chain import Chain, Contract, Receipt, unhexed
+from .chain import Chain, Contract, Event, Receipt, unhexed
+from .packed import PackedTransmission, encode_report
 from .signing import (
     Context,
     Oracle,
@@ -17,6 +18,7 @@ from .signing import (
     address_of,
     committee,
     config_digest,
+    epoch_and_round,
     onchain_config,
     report_context,
 )
@@ -42,8 +44,28 @@ def observations(k: int, first: int = 300_000_000_000) -> tuple[int, ...]:
     return tuple(first + 1_000_003 * i for i in range(k))
 
 
+A, B = KINDS = ("Aggregator", "PackedAggregator")
+
+
+class Deploy(Protocol):
+    """Feed.deploy, with chain and kind filled in."""
+
+    def __call__(
+        self,
+        n: int = 4,
+        f: int | None = None,
+        *,
+        answers: tuple[int, int] = (MIN_ANSWER, MAX_ANSWER),
+        max_age: int = 0,
+        heartbeat: int = 0,
+        configured: bool = True,
+        oracles: list[Oracle] | None = None,
+    ) -> Feed: ...
+
+
 @dataclass
 class Feed:
+    kind: str
     contract: Contract
     oracles: list[Oracle]
     f: int
@@ -63,11 +85,11 @@ class Feed:
         heartbeat: int = 0,
         configured: bool = True,
         oracles: list[Oracle] | None = None,
+        kind: str = A,
     ) -> Feed:
-        contract = Contract.deploy(
-            chain, OWNER, "Aggregator", *answers, DECIMALS, DESCRIPTION, max_age, heartbeat
-        )
+        contract = Contract.deploy(chain, OWNER, kind, *answers, DECIMALS, DESCRIPTION, max_age, heartbeat)
         feed = cls(
+            kind=kind,
             contract=contract,
             oracles=committee(n) if oracles is None else oracles,
             f=(n - 1) // 3 if f is None else f,
@@ -137,17 +159,52 @@ class Feed:
         round_: int = 1,
         values: Sequence[int] | None = None,
         *,
-        report: bytes | None = None,
+        report: bytes | Report | None = None,
         signers: Iterable[int] | None = None,
+        keys: Iterable[bytes] | None = None,
         observed_at: int = OBSERVED_AT,
-    ) -> Transmission:
+    ) -> Transmission | PackedTransmission:
         """A report that f+1 oracles signed, unless told otherwise."""
-        report = self.report(values, observed_at).encode() if report is None else report
-        signers = range(self.f + 1) if signers is None else signers
-        keys = [self.oracles[index].signing_key for index in signers]
-        return Transmission.signed(self.context(epoch, round_), report, keys)
+        report = self.report(values, observed_at) if report is None else report
+        encoded = report if isinstance(report, bytes) else self.encode(report)
+        if keys is None:
+            signers = range(self.f + 1) if signers is None else signers
+            keys = [self.oracles[index].signing_key for index in signers]
+        if self.kind == B:
+            return PackedTransmission.signed(self.digest, epoch, round_, encoded, keys)
+        return Transmission.signed(self.context(epoch, round_), encoded, keys)
 
-    def transmit(self, transmission: Transmission, key: bytes | None = None) -> Receipt:
+    def encode(self, report: Report) -> bytes:
+        """The bytes of a report as the contract wants them."""
+        return encode_report(report) if self.kind == B else report.encode()
+
+    @property
+    def idle(self) -> range:
+        """The bytes of calldata that mean nothing: in A, the v of signatures that do not exist."""
+        vs = 4 + 6 * 32
+        return range(0) if self.kind == B else range(vs + self.f + 1, vs + 32)
+
+    def event(self, report: Report, transmission: Transmission | PackedTransmission, sender: str) -> Event:
+        """What the first report of a contract is announced with."""
+        if isinstance(transmission, PackedTransmission):
+            fields = {"aggregatorRoundId": 1, "transmitter": sender, "message": transmission.message}
+            return Event("NewPackedTransmission", fields)
+        return Event(
+            "NewTransmission",
+            {
+                "aggregatorRoundId": 1,
+                "answer": report.median,
+                "transmitter": sender,
+                "observationsTimestamp": report.timestamp,
+                "observations": report.observations,
+                "observers": bytes(report.observers),
+                "juelsPerFeeCoin": report.juels_per_fee_coin,
+                "configDigest": self.digest,
+                "epochAndRound": epoch_and_round(transmission.epoch, transmission.round),
+            },
+        )
+
+    def transmit(self, transmission: Transmission | PackedTransmission, key: bytes | None = None) -> Receipt:
         """Sends a report that must be accepted."""
         return self.contract.send_raw(self.transmitter if key is None else key, transmission.calldata)
 
@@ -173,13 +230,25 @@ class Feed:
         state["history"] = [read("getRoundData", id_) for id_ in range(latest + 2)]
         return state
 
-    def refuses(self, data: bytes | Transmission, key: bytes | None = None) -> tuple[str, tuple[Any, ...]]:
+    def refuses(
+        self, data: bytes | Transmission | PackedTransmission, key: bytes | None = None
+    ) -> tuple[str, tuple[Any, ...]]:
         """Asserts that a transaction is reverted and that nothing the contract tells changed; the error."""
-        data = data.calldata if isinstance(data, Transmission) else data
+        data = data if isinstance(data, bytes) else data.calldata
         before = self.state()
         error = self.contract.reverts(self.transmitter if key is None else key, data)
         assert self.state() == before
         return error
+
+    def refuses_as_foreign(self, transmission: Transmission | PackedTransmission, given: bytes) -> None:
+        """Asserts that a report made under another configuration is refused. B is not told which, so that to it the
+        signatures are those of strangers."""
+        name, values = self.refuses(transmission)
+        if self.kind == B:
+            assert (name, values[0]) == ("InvalidSignature", 0)
+            assert values[1] not in self.signers
+        else:
+            assert (name, values) == ("ConfigDigestMismatch", (given, self.digest))
 
 
 def funded() -> list[bytes]:

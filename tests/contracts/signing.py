@@ -7,7 +7,7 @@ Addresses are lower-case 0x strings.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from coincurve import PrivateKey, PublicKey
 from eth_abi import decode, encode
@@ -168,6 +168,13 @@ class Transmission:
         message_hash = signing_hash(report, context)
         return cls(context, report, tuple(sign(key, message_hash) for key in keys))
 
+    def with_signatures(self, *signatures: Signature) -> Transmission:
+        return replace(self, signatures=signatures)
+
+    @property
+    def message_hash(self) -> bytes:
+        return signing_hash(self.report, self.context)
+
     @property
     def calldata(self) -> bytes:
         rs = [signature.r for signature in self.signatures]
@@ -193,5 +200,4 @@ class Transmission:
 
     def signers(self) -> list[str]:
         """Who signed, recovered from the signatures; ValueError if a signature is nobody's."""
-        message_hash = signing_hash(self.report, self.context)
-        return [recover(message_hash, signature) for signature in self.signatures]
+        return [recover(self.message_hash, signature) for signature in self.signatures]

@@ -17,6 +17,7 @@ from .feed import (
     OFFCHAIN_VERSION,
     OUTSIDER,
     OWNER,
+    Deploy,
     Feed,
 )
 from .signing import Oracle, address_of, committee, config_digest, onchain_config
@@ -37,8 +38,8 @@ def test_only_the_owner_configures(feed: Feed) -> None:
 
 
 @pytest.mark.parametrize(("n", "f"), [(4, 1), (5, 1), (6, 1), (7, 1), (7, 2), (31, 1), (31, 10)])
-def test_committees_that_tolerate_f_are_accepted(chain: Chain, n: int, f: int) -> None:
-    feed = Feed.deploy(chain, n, f)
+def test_committees_that_tolerate_f_are_accepted(deploy: Deploy, n: int, f: int) -> None:
+    feed = deploy(n, f)
     assert feed.contract.read("latestConfigDetails")[0] == 1
     feed.transmit(feed.signed())
 
@@ -107,9 +108,9 @@ def test_repeated_addresses_are_refused(feed: Feed, first: int, again: int) -> N
     assert feed.refuses(feed.config_calldata(transmitters=transmitters), OWNER) == expected
 
 
-def test_one_key_may_sign_and_send(chain: Chain) -> None:
+def test_one_key_may_sign_and_send(deploy: Deploy) -> None:
     oracles = [Oracle(o.transmitting_key, o.transmitting_key) for o in committee(4)]
-    feed = Feed.deploy(chain, oracles=oracles)
+    feed = deploy(oracles=oracles)
     feed.transmit(feed.signed())
 
 
@@ -139,8 +140,8 @@ def test_other_onchain_config_is_refused(feed: Feed, given: bytes) -> None:
 
 
 @pytest.mark.parametrize("n", [4, 5, 16, 31])
-def test_digest_is_the_independently_computed_one(chain: Chain, n: int) -> None:
-    feed = Feed.deploy(chain, n)
+def test_digest_is_the_independently_computed_one(chain: Chain, deploy: Deploy, n: int) -> None:
+    feed = deploy(n)
     for count in (1, 2, 3):
         expected = config_digest(
             chain.chain_id,
@@ -171,8 +172,8 @@ def test_digest_binds_every_argument(feed: Feed, offchain: bytes, version: int) 
 # -------------------------------------------------------------------------------------------------- C7
 
 
-def test_configuration_is_announced(chain: Chain) -> None:
-    feed = Feed.deploy(chain, configured=False)
+def test_configuration_is_announced(deploy: Deploy) -> None:
+    feed = deploy(configured=False)
     contract = feed.contract
     assert contract.read("latestConfigDetails") == (0, 0, bytes(32))
     assert contract.read("getTransmitters") == ()
@@ -254,10 +255,10 @@ def test_signers_and_transmitters_change_independently(feed: Feed) -> None:
 
 
 @pytest.mark.parametrize("answers", [(1, 0), (2**191 - 1, -(2**191))])
-def test_empty_range_of_answers_is_refused(chain: Chain, answers: tuple[int, int]) -> None:
+def test_empty_range_of_answers_is_refused(chain: Chain, kind: str, answers: tuple[int, int]) -> None:
     arguments: tuple[Any, ...] = (*answers, DECIMALS, DESCRIPTION, 0, 0)
     with pytest.raises(AssertionError, match="deployment failed"):
-        Contract.deploy(chain, OWNER, "Aggregator", *arguments)
+        Contract.deploy(chain, OWNER, kind, *arguments)
 
 
 def test_storage_slot_holds_all_that_transmit_needs(feed: Feed) -> None:

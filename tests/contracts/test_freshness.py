@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .chain import Chain, Event
-from .feed import OUTSIDER, OWNER, Feed
+from .feed import OUTSIDER, OWNER, Deploy, Feed
 from .signing import address_of
 
 MAX_AGE = 120
@@ -15,17 +15,17 @@ MAX_AGE = 120
 
 
 @pytest.mark.parametrize("ahead", [-MAX_AGE, 1 - MAX_AGE, 0, 1000], ids="observed at block time {:+}".format)
-def test_report_of_the_last_seconds_is_accepted(chain: Chain, ahead: int) -> None:
+def test_report_of_the_last_seconds_is_accepted(chain: Chain, deploy: Deploy, ahead: int) -> None:
     """Also one from the future: clocks of f+1 oracles go ahead of the chain's now and then."""
-    feed = Feed.deploy(chain, max_age=MAX_AGE)
+    feed = deploy(max_age=MAX_AGE)
     observed_at = chain.next_timestamp + ahead
     receipt = feed.transmit(feed.signed(observed_at=observed_at))
     assert chain.timestamp(receipt.block_number) == observed_at - ahead
     assert feed.contract.read("latestRoundData")[2] == observed_at
 
 
-def test_withheld_report_is_worthless(chain: Chain) -> None:
-    feed = Feed.deploy(chain, max_age=MAX_AGE)
+def test_withheld_report_is_worthless(chain: Chain, deploy: Deploy) -> None:
+    feed = deploy(max_age=MAX_AGE)
     for observed_at in (0, chain.next_timestamp - 1 - MAX_AGE - 1):
         expected = ("ReportTooOld", (observed_at, chain.next_timestamp - 1 - MAX_AGE))
         assert feed.refuses(feed.signed(observed_at=observed_at)) == expected
@@ -33,8 +33,8 @@ def test_withheld_report_is_worthless(chain: Chain) -> None:
     feed.transmit(feed.signed(observed_at=chain.next_timestamp))
 
 
-def test_report_ages_while_it_waits(chain: Chain) -> None:
-    feed = Feed.deploy(chain, max_age=MAX_AGE)
+def test_report_ages_while_it_waits(chain: Chain, deploy: Deploy) -> None:
+    feed = deploy(max_age=MAX_AGE)
     observed_at = chain.next_timestamp
     withheld = feed.signed(1, 1, observed_at=observed_at)
     chain.call(feed.contract.address, withheld.calldata, feed.oracles[0].transmitter)
@@ -95,6 +95,6 @@ def test_limit_holds_from_its_change_on(feed: Feed) -> None:
 # -------------------------------------------------------------------------------------------------- F4
 
 
-def test_feed_is_born_with_both(chain: Chain) -> None:
-    contract = Feed.deploy(chain, max_age=2**24 - 1, heartbeat=3600).contract
+def test_feed_is_born_with_both(deploy: Deploy) -> None:
+    contract = deploy(max_age=2**24 - 1, heartbeat=3600).contract
     assert (contract.read("maxAge"), contract.read("heartbeat")) == (2**24 - 1, 3600)

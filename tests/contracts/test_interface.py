@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from eth_abi import decode, encode
 from eth_utils import keccak
 
-from .chain import Chain, Contract, artifact, signature_of, unhexed
-from .feed import DECIMALS, DESCRIPTION, MAX_ANSWER, MIN_ANSWER, OWNER, Feed
+from .chain import Chain, Contract, artifact, signature_of, type_of, unhexed
+from .feed import DECIMALS, DESCRIPTION, MAX_ANSWER, MIN_ANSWER, OWNER, A, B, Deploy, Feed, observations
 
 # As the deployed aggregators have them.
 EVENTS = {
@@ -28,7 +29,11 @@ EVENTS = {
         "8be0079c531659141344cd1fd0a4f28419497f9722a3daafe3b4186f6b6457e0"
     ),
 }
+# B's own, instead of NewTransmission and transmit.
+PACKED_EVENT = "NewPackedTransmission(uint32,address,bytes)"
+PACKED_FUNCTION = "transmitPacked()"
 INDEXED = {
+    "NewPackedTransmission": ("aggregatorRoundId",),
     "ConfigSet": (),
     "NewTransmission": ("aggregatorRoundId",),
     "NewRound": ("roundId", "startedBy"),
@@ -86,23 +91,33 @@ OURS = {"setRequester", "requester", "maxAge", "setMaxAge", "heartbeat", "setHea
 OUR_EVENTS = {"RequesterSet", "MaxAgeSet", "HeartbeatSet"}
 
 
-def entries(kind: str) -> dict[str, dict]:
-    return {signature_of(entry): entry for entry in artifact("Aggregator")["abi"] if entry["type"] == kind}
+def entries(kind: str, of: str) -> dict[str, dict]:
+    return {signature_of(entry): entry for entry in artifact(kind)["abi"] if entry["type"] == of}
 
 
-def test_event_topics_are_the_deployed_ones() -> None:
+def events(kind: str) -> dict[str, str]:
+    """Topics by signature, in the order in which test_emitted_topics_are_the_deployed_ones causes them."""
+    if kind == A:
+        return EVENTS
+    own = PACKED_EVENT, keccak(text=PACKED_EVENT).hex()
+    return dict(
+        own if name.startswith("NewTransmission") else (name, topic) for name, topic in EVENTS.items()
+    )
+
+
+def test_event_topics_are_the_deployed_ones(kind: str) -> None:
     assert {signature: keccak(text=signature).hex() for signature in EVENTS} == EVENTS
-    ours = entries("event")
-    assert {signature for signature, entry in ours.items() if entry["name"] not in OUR_EVENTS} == set(EVENTS)
-    for signature in EVENTS:
+    ours = entries(kind, "event")
+    wanted = set(events(kind))
+    assert {signature for signature, entry in ours.items() if entry["name"] not in OUR_EVENTS} == wanted
+    for signature in wanted:
         entry = ours[signature]
         indexed = tuple(parameter["name"] for parameter in entry["inputs"] if parameter["indexed"])
         assert indexed == INDEXED[entry["name"]]
         assert entry["anonymous"] is False
 
 
-def test_emitted_topics_are_the_deployed_ones(chain: Chain) -> None:
-    feed = Feed.deploy(chain)
+def test_emitted_topics_are_the_deployed_ones(feed: Feed) -> None:
     receipts = [
         feed.configure(),
         feed.transmit(feed.signed()),
@@ -111,20 +126,31 @@ def test_emitted_topics_are_the_deployed_ones(chain: Chain) -> None:
         feed.contract.send(feed.transmitter, "acceptOwnership"),
     ]
     topics = [log.topics[0].hex() for receipt in receipts for log in receipt.logs]
-    assert topics == list(EVENTS.values())
+    assert topics == list(events(feed.kind).values())
 
 
-def test_functions_are_the_deployed_ones() -> None:
+@pytest.mark.parametrize("k", [2, 3, 8, 30, 31])
+def test_data_of_events_is_encoded_as_everybody_encodes_it(deploy: Deploy, k: int) -> None:
+    """The contracts put their largest event together by hand."""
+    feed = deploy(31, 1)
+    for log in feed.transmit(feed.signed(values=observations(k, first=-k * 10**6))).logs:
+        entry = feed.contract.event_entries[log.topics[0]]
+        types = [type_of(parameter) for parameter in entry["inputs"] if not parameter["indexed"]]
+        assert encode(types, decode(types, log.data)) == log.data
+
+
+def test_functions_are_the_deployed_ones(kind: str) -> None:
     assert {signature: keccak(text=signature)[:4].hex() for signature in FUNCTIONS} == FUNCTIONS
-    ours = entries("function")
-    assert {signature for signature, entry in ours.items() if entry["name"] not in OURS} == set(FUNCTIONS)
+    ours = entries(kind, "function")
+    wanted = {PACKED_FUNCTION if kind == B and name.startswith("transmit(") else name for name in FUNCTIONS}
+    assert {signature for signature, entry in ours.items() if entry["name"] not in OURS} == wanted
     for entry in ours.values():
         if entry["name"] in OUTPUTS:
             assert tuple(output["type"] for output in entry["outputs"]) == OUTPUTS[entry["name"]]
 
 
-def test_errors_have_distinct_selectors() -> None:
-    errors = entries("error")
+def test_errors_have_distinct_selectors(kind: str) -> None:
+    errors = entries(kind, "error")
     assert len({keccak(text=signature)[:4] for signature in errors}) == len(errors)
     assert "StaleReport(uint40,uint40)" in errors
 
@@ -132,7 +158,7 @@ def test_errors_have_distinct_selectors() -> None:
 def test_constants(feed: Feed) -> None:
     read = feed.contract.read
     assert read("version") == 6
-    assert read("typeAndVersion") == "Aggregator 1.0.0"
+    assert read("typeAndVersion") == f"{feed.kind} 1.0.0"
     assert read("decimals") == DECIMALS
     assert read("description") == DESCRIPTION
     assert (read("minAnswer"), read("maxAnswer")) == (MIN_ANSWER, MAX_ANSWER)
@@ -140,12 +166,12 @@ def test_constants(feed: Feed) -> None:
 
 @pytest.mark.parametrize("description", ["", "x" * 31, "x" * 32, "Ξ / € " * 20])
 @pytest.mark.parametrize("decimals", [0, 255])
-def test_constructor_arguments_come_back(chain: Chain, description: str, decimals: int) -> None:
+def test_constructor_arguments_come_back(chain: Chain, kind: str, description: str, decimals: int) -> None:
     answers = (-(2**191), 2**191 - 1)
-    contract = Contract.deploy(chain, OWNER, "Aggregator", *answers, decimals, description, 0, 0)
+    contract = Contract.deploy(chain, OWNER, kind, *answers, decimals, description, 0, 0)
     assert (contract.read("description"), contract.read("decimals")) == (description, decimals)
     assert (contract.read("minAnswer"), contract.read("maxAnswer")) == answers
 
 
-def test_code_fits_a_chain() -> None:
-    assert len(unhexed(artifact("Aggregator")["deployedBytecode"])) <= 24_576
+def test_code_fits_a_chain(kind: str) -> None:
+    assert len(unhexed(artifact(kind)["deployedBytecode"])) <= 24_576

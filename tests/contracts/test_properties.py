@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .chain import Chain, Reverted
-from .feed import JUELS, MAX_ANSWER, MIN_ANSWER, OBSERVED_AT, Feed
-from .signing import Report, epoch_and_round, recover, signing_hash
+from .feed import JUELS, MAX_ANSWER, MIN_ANSWER, OBSERVED_AT, Deploy
+from .signing import Report, epoch_and_round, recover
 
 QUICK = settings(
     max_examples=25,
@@ -23,10 +23,12 @@ rounds = st.integers(1, 255)
 
 @given(data=st.data())
 @QUICK
-def test_signed_reports_are_accepted_and_altered_ones_refused(chain: Chain, data: st.DataObject) -> None:
+def test_signed_reports_are_accepted_and_altered_ones_refused(
+    chain: Chain, deploy: Deploy, data: st.DataObject
+) -> None:
     n = data.draw(st.integers(4, 31), "n")
     f = data.draw(st.integers(1, (n - 1) // 3), "f")
-    feed = Feed.deploy(chain, n, f)
+    feed = deploy(n, f)
     k = data.draw(st.integers(f + 1, n), "k")
     values = sorted(data.draw(st.lists(answers, min_size=k, max_size=k), "values"))
     observers = data.draw(st.permutations(range(n)), "observers")[:k]
@@ -34,11 +36,10 @@ def test_signed_reports_are_accepted_and_altered_ones_refused(chain: Chain, data
     epoch, round_ = data.draw(epochs, "epoch"), data.draw(rounds, "round")
     sender = feed.oracles[data.draw(st.integers(0, n - 1), "transmitter")]
     report = Report(OBSERVED_AT, tuple(observers), tuple(values), JUELS)
-    transmission = feed.signed(epoch, round_, report=report.encode(), signers=signers)
+    transmission = feed.signed(epoch, round_, report=report, signers=signers)
     calldata = transmission.calldata
 
-    idle_vs = range(4 + 6 * 32 + f + 1, 4 + 7 * 32)
-    at = data.draw(st.integers(0, len(calldata) - 1).filter(lambda at: at not in idle_vs), "flipped byte")
+    at = data.draw(st.integers(0, len(calldata) - 1).filter(lambda at: at not in feed.idle), "flipped byte")
     altered = bytearray(calldata)
     altered[at] ^= 1 << data.draw(st.integers(0, 7), "flipped bit")
     feed.refuses(bytes(altered), sender.transmitting_key)
@@ -46,20 +47,17 @@ def test_signed_reports_are_accepted_and_altered_ones_refused(chain: Chain, data
     receipt = feed.transmit(transmission, sender.transmitting_key)
 
     event = feed.contract.events(receipt)[0]
-    assert event.args["observations"] == tuple(values)
-    assert event.args["observers"] == bytes(observers)
-    assert event.args["epochAndRound"] == epoch_and_round(epoch, round_)
+    assert event == feed.event(report, transmission, sender.transmitter)
     assert feed.contract.read("latestRoundData")[:3] == (1, values[k // 2], OBSERVED_AT)
     # Whoever reads the chain finds the oracles that vouch for the answer.
-    message_hash = signing_hash(transmission.report, transmission.context)
-    found = {recover(message_hash, signature) for signature in transmission.signatures}
+    found = {recover(transmission.message_hash, signature) for signature in transmission.signatures}
     assert found == {feed.oracles[index].signer for index in signers}
 
 
 @given(arrivals=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), min_size=1, max_size=12))
 @QUICK
-def test_accepted_reports_ascend(chain: Chain, arrivals: list[tuple[int, int]]) -> None:
-    feed = Feed.deploy(chain)
+def test_accepted_reports_ascend(deploy: Deploy, arrivals: list[tuple[int, int]]) -> None:
+    feed = deploy()
     latest, history = 0, []
     for number, (epoch, round_) in enumerate(arrivals):
         transmission = feed.signed(epoch, round_, [number] * 2)
@@ -80,14 +78,14 @@ def test_accepted_reports_ascend(chain: Chain, arrivals: list[tuple[int, int]]) 
 )
 @QUICK
 def test_nothing_but_a_quorum_of_distinct_signers_counts(
-    chain: Chain, signers: list[int], known: bool
+    chain: Chain, deploy: Deploy, signers: list[int], known: bool
 ) -> None:
-    feed = Feed.deploy(chain, 7)
+    feed = deploy(7)
     transmission = feed.signed(signers=signers)
     if not known:
         # Signatures of the same people for another round.
         other = feed.signed(1, 2, signers=signers)
-        transmission = type(transmission)(transmission.context, transmission.report, other.signatures)
+        transmission = transmission.with_signatures(*other.signatures)
     wanted = known and len(signers) == len(set(signers)) == feed.f + 1
     try:
         chain.call(feed.contract.address, transmission.calldata, feed.oracles[0].transmitter)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from .feed import KINDS, A, B
+
 ROOT = Path(__file__).parents[2]
 INSTALL_NODE = "uv sync"
 INSTALL_SOLC = (
@@ -42,27 +44,32 @@ def copy_of_the_tree(target: Path) -> Path:
     (target / "contracts" / "node_modules").symlink_to(contracts / "node_modules", target_is_directory=True)
     artifacts = Path("python", "ocr_peer", "evm", "artifacts")
     shutil.copytree(ROOT / artifacts, target / artifacts)
-    return target / artifacts / "Aggregator.json"
+    return target / artifacts
 
 
 def test_rebuild_is_identical(tmp_path: Path) -> None:
-    """Built elsewhere, from nothing: the same bytes as the stored artifact."""
-    artifact = copy_of_the_tree(tmp_path)
-    stored = artifact.read_bytes()
-    artifact.unlink()
+    """Built elsewhere, from nothing: the same bytes as the stored artifacts."""
+    artifacts = copy_of_the_tree(tmp_path)
+    stored = {path.name: path.read_bytes() for path in artifacts.iterdir()}
+    shutil.rmtree(artifacts)
     result = build(tmp_path)
     assert result.returncode == 0, result.stderr
-    assert artifact.read_bytes() == stored, "the artifact is stale; rebuild it with: node contracts/build.mjs"
+    built = {path.name: path.read_bytes() for path in artifacts.iterdir()}
+    assert set(built) == {f"{kind}.json" for kind in KINDS}
+    assert built == stored, "an artifact is stale; rebuild with: node contracts/build.mjs"
 
 
 def test_check_notices_a_difference(tmp_path: Path) -> None:
-    artifact = copy_of_the_tree(tmp_path)
-    built = json.loads(artifact.read_text(encoding="utf-8"))
+    artifacts = copy_of_the_tree(tmp_path)
+    changed = artifacts / f"{B}.json"
+    built = json.loads(changed.read_text(encoding="utf-8"))
     built["bytecode"] = built["bytecode"][:-2] + "00"
     built["abi"] = built["abi"][1:]
-    artifact.write_text(json.dumps(built, indent=2) + "\n", encoding="utf-8")
+    changed.write_text(json.dumps(built, indent=2) + "\n", encoding="utf-8")
     result = build(tmp_path, "--check")
     assert result.returncode == 1
+    assert f"{A}.json is what the sources compile to" in result.stdout
+    assert f"{B}.json is not" in result.stderr
     assert "bytecode" in result.stderr
     assert "abi: only compiled" in result.stderr
     assert "deployedBytecode" not in result.stderr

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .chain import Chain, Event
-from .feed import OUTSIDER, OWNER, Feed
+from .chain import Event
+from .feed import OUTSIDER, OWNER, Deploy, Feed
 from .signing import address_of
 
 ZERO = "0x" + "00" * 20
@@ -34,8 +34,8 @@ def test_nobody_else_requests(feed: Feed) -> None:
     assert feed.refuses(request, OUTSIDER) == ("OnlyOwnerOrRequester", (outsider, owner, ZERO))
 
 
-def test_request_before_anything_happened(chain: Chain) -> None:
-    contract = Feed.deploy(chain, configured=False).contract
+def test_request_before_anything_happened(deploy: Deploy) -> None:
+    contract = deploy(configured=False).contract
     owner = address_of(OWNER)
     assert contract.read(REQUEST, sender=owner) == 1
     fields = {"requester": owner, "configDigest": bytes(32), "epoch": 0, "round": 0}

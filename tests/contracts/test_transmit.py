@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from eth_abi import encode
 
 from .chain import GAS_LIMIT, Chain, Contract, Event, Reverted, RpcError, hexed
-from .feed import JUELS, MAX_ANSWER, MIN_ANSWER, OBSERVED_AT, OUTSIDER, OWNER, Feed, observations
+from .feed import JUELS, MAX_ANSWER, MIN_ANSWER, OBSERVED_AT, OUTSIDER, OWNER, Deploy, Feed, observations
 from .signing import (
-    TRANSMIT_SELECTOR,
-    TRANSMIT_TYPES,
+    CURVE_ORDER,
     Report,
     Signature,
-    Transmission,
     address_of,
     committee,
     epoch_and_round,
-    report_context,
-    sign,
-    signing_hash,
 )
 
 WORD = 32
@@ -32,30 +26,18 @@ def word(value: int) -> bytes:
 
 
 @pytest.mark.parametrize(("n", "k"), [(4, 4), (4, 2), (7, 5), (31, 31)])
-def test_accepted_report_is_published(chain: Chain, n: int, k: int) -> None:
-    feed = Feed.deploy(chain, n)
+def test_accepted_report_is_published(chain: Chain, deploy: Deploy, n: int, k: int) -> None:
+    feed = deploy(n)
     report = feed.report(observations(k))
     sender = feed.oracles[-1]
     before = feed.state()
 
-    receipt = feed.transmit(feed.signed(7, 3, report=report.encode()), sender.transmitting_key)
+    transmission = feed.signed(7, 3, report=report)
+    receipt = feed.transmit(transmission, sender.transmitting_key)
 
     mined_at = chain.timestamp(receipt.block_number)
     assert feed.contract.events(receipt) == [
-        Event(
-            "NewTransmission",
-            {
-                "aggregatorRoundId": 1,
-                "answer": report.median,
-                "transmitter": sender.transmitter,
-                "observationsTimestamp": OBSERVED_AT,
-                "observations": report.observations,
-                "observers": bytes(report.observers),
-                "juelsPerFeeCoin": JUELS,
-                "configDigest": feed.digest,
-                "epochAndRound": epoch_and_round(7, 3),
-            },
-        ),
+        feed.event(report, transmission, sender.transmitter),
         Event("NewRound", {"roundId": 1, "startedBy": "0x" + "00" * 20, "startedAt": OBSERVED_AT}),
         Event("AnswerUpdated", {"current": report.median, "roundId": 1, "updatedAt": mined_at}),
     ]
@@ -71,8 +53,8 @@ def test_accepted_report_is_published(chain: Chain, n: int, k: int) -> None:
     }
 
 
-def test_any_quorum_in_any_order_is_enough(chain: Chain) -> None:
-    feed = Feed.deploy(chain, 7)
+def test_any_quorum_in_any_order_is_enough(deploy: Deploy) -> None:
+    feed = deploy(7)
     for round_, signers in enumerate([(0, 1, 2), (6, 5, 4), (3, 0, 5)], start=1):
         feed.transmit(feed.signed(1, round_, signers=signers))
     assert feed.contract.read("latestRound") == 3
@@ -148,11 +130,11 @@ def test_removed_transmitter_is_locked_out(feed: Feed) -> None:
     feed.transmit(transmission)
 
 
-def test_nobody_sends_before_the_first_configuration(chain: Chain) -> None:
-    feed = Feed.deploy(chain, f=0, configured=False)
+def test_nobody_sends_before_the_first_configuration(deploy: Deploy) -> None:
+    feed = deploy(f=0, configured=False)
     feed.digest = bytes(32)
     for key in (OWNER, OUTSIDER, feed.transmitter):
-        transmission = Transmission.signed(feed.context(1, 1), feed.report().encode(), [key])
+        transmission = feed.signed(keys=[key])
         assert feed.refuses(transmission, key) == ("UnauthorizedTransmitter", (address_of(key),))
 
 
@@ -164,15 +146,14 @@ def test_report_of_an_old_configuration_is_dead(feed: Feed) -> None:
     unsent, old = feed.signed(9, 9), feed.digest
     feed.configure()
     assert old != feed.digest
-    assert feed.refuses(unsent) == ("ConfigDigestMismatch", (old, feed.digest))
+    feed.refuses_as_foreign(unsent, old)
     feed.transmit(feed.signed(1, 1))
-    assert feed.refuses(unsent) == ("ConfigDigestMismatch", (old, feed.digest))
+    feed.refuses_as_foreign(unsent, old)
 
 
-def test_report_for_another_contract_is_refused(chain: Chain) -> None:
-    one, other = Feed.deploy(chain), Feed.deploy(chain)
-    expected = ("ConfigDigestMismatch", (one.digest, other.digest))
-    assert other.refuses(one.signed()) == expected
+def test_report_for_another_contract_is_refused(deploy: Deploy) -> None:
+    one, other = deploy(), deploy()
+    other.refuses_as_foreign(one.signed(), one.digest)
     one.transmit(one.signed())
 
 
@@ -197,60 +178,13 @@ def test_every_shorter_calldata_is_refused(feed: Feed) -> None:
     feed.transmit(feed.signed())
 
 
-@pytest.mark.parametrize("extra", [1, 31])
-def test_padding_of_an_unaligned_report_is_refused(feed: Feed, extra: int) -> None:
-    transmission = feed.signed(report=feed.report().encode() + bytes(extra))
-    length = len(transmission.calldata)
-    assert feed.refuses(transmission) == ("CalldataLengthMismatch", (length, length - WORD + extra))
-
-
-def test_gap_between_the_arguments_is_refused(feed: Feed) -> None:
-    calldata = feed.signed().calldata
-    head = 4 + 3 * WORD
-    # The three offsets, each moved up by a word to make room for the gap.
-    offsets = [int.from_bytes(calldata[at : at + WORD], "big") for at in range(head, head + 3 * WORD, WORD)]
-    moved = b"".join(word(offset + WORD) for offset in offsets)
-    vs_end = head + 4 * WORD
-    gapped = calldata[:head] + moved + calldata[head + 3 * WORD : vs_end] + bytes(WORD) + calldata[vs_end:]
-    assert feed.refuses(gapped) == ("CalldataLengthMismatch", (len(gapped), len(calldata)))
-
-
-# -------------------------------------------------------------------------------------------------- T6
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 4, 7])
-def test_other_numbers_of_signatures_are_refused(chain: Chain, count: int) -> None:
-    feed = Feed.deploy(chain, 7)
-    assert feed.f + 1 == 3
-    assert feed.refuses(feed.signed(signers=range(count))) == ("WrongNumberOfSignatures", (count, 3))
-
-
-def test_signature_halves_of_different_number_are_refused(feed: Feed) -> None:
-    transmission = feed.signed()
-    rs = [signature.r for signature in transmission.signatures]
-    ss = [signature.s for signature in transmission.signatures]
-    vs = bytes(signature.v for signature in transmission.signatures).ljust(WORD, b"\0")
-
-    def calldata(rs: list[bytes], ss: list[bytes]) -> bytes:
-        return TRANSMIT_SELECTOR + encode(
-            TRANSMIT_TYPES, (transmission.context, transmission.report, rs, ss, vs)
-        )
-
-    assert feed.refuses(calldata(rs, ss[:1])) == ("SignatureListsDiffer", (2, 1))
-    assert feed.refuses(calldata(rs, [*ss, ss[0]])) == ("SignatureListsDiffer", (2, 3))
-    assert feed.refuses(calldata(rs[:1], ss)) == ("WrongNumberOfSignatures", (1, 2))
-    feed.contract.send_raw(feed.transmitter, calldata(rs, ss))
-
-
 # -------------------------------------------------------------------------------------------------- T7
 
 
 def test_every_flipped_bit_is_refused(feed: Feed) -> None:
-    """Each bit of the calldata in turn; only those of v bytes that belong to no signature do not matter."""
+    """Each bit of the calldata in turn. Some contracts leave bytes without a meaning, and those alone do not matter."""
     calldata = feed.signed(3, 1).calldata
     sender = feed.oracles[0].transmitter
-    vs_start = 4 + 6 * WORD
-    idle = range(vs_start + feed.f + 1, vs_start + WORD)
     accepted = set()
     for at in range(len(calldata)):
         for bit in range(8):
@@ -261,16 +195,16 @@ def test_every_flipped_bit_is_refused(feed: Feed) -> None:
             except Reverted:
                 continue
             accepted.add(at)
-    assert accepted == set(idle)
+    assert accepted == set(feed.idle)
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
-def test_signature_of_an_outsider_is_refused(chain: Chain, position: int) -> None:
-    feed = Feed.deploy(chain, 7)
+def test_signature_of_an_outsider_is_refused(deploy: Deploy, position: int) -> None:
+    feed = deploy(7)
     for key in (OUTSIDER, OWNER, feed.transmitter, committee(1, "other")[0].signing_key):
         keys = [oracle.signing_key for oracle in feed.oracles[:3]]
         keys[position] = key
-        transmission = Transmission.signed(feed.context(1, 1), feed.report().encode(), keys)
+        transmission = feed.signed(keys=keys)
         assert feed.refuses(transmission) == ("InvalidSignature", (position, address_of(key)))
 
 
@@ -278,51 +212,35 @@ def test_signature_of_a_removed_oracle_is_refused(feed: Feed) -> None:
     removed = feed.oracles[3]
     feed.configure([*feed.oracles[:3], committee(1, "other")[0]])
     keys = [feed.oracles[0].signing_key, removed.signing_key]
-    transmission = Transmission.signed(feed.context(1, 1), feed.report().encode(), keys)
+    transmission = feed.signed(keys=keys)
     assert feed.refuses(transmission) == ("InvalidSignature", (1, removed.signer))
 
 
 def test_signature_over_something_else_is_refused(feed: Feed) -> None:
-    report, context = feed.report().encode(), feed.context(1, 1)
-    key = feed.oracles[1].signing_key
-    good = feed.signed().signatures
-    others = [
-        signing_hash(feed.report(observations(3)).encode(), context),
-        signing_hash(report, feed.context(1, 2)),
-        signing_hash(report, report_context(feed.digest, 1, 1, word(1))),
-        signing_hash(report, report_context(bytes(32), 1, 1, context[2])),
-    ]
-    for message_hash in others:
-        transmission = Transmission(context, report, (good[0], sign(key, message_hash)))
-        name, (position, recovered) = feed.refuses(transmission)
+    good = feed.signed()
+    digest = feed.digest
+    others = [feed.signed(values=observations(3)), feed.signed(1, 2), feed.signed(2, 1)]
+    feed.digest = bytes(31) + b"\1"
+    others.append(feed.signed())
+    feed.digest = digest
+    for other in others:
+        # The second signer signed the other thing.
+        mixed = good.with_signatures(good.signatures[0], other.signatures[1])
+        name, (position, recovered) = feed.refuses(mixed)
         assert (name, position) == ("InvalidSignature", 1)
         assert recovered not in feed.signers
+    feed.transmit(good)
 
 
-@pytest.mark.parametrize("v", [2, 27, 28, 228, 229, 230, 255])
-def test_v_is_zero_or_one(feed: Feed, v: int) -> None:
-    good = feed.signed()
-    first = good.signatures[0]
-    changed = Transmission(good.context, good.report, (Signature(first.r, first.s, v), good.signatures[1]))
-    assert feed.refuses(changed) == ("InvalidSignature", (0, "0x" + "00" * 20))
-
-
-@pytest.mark.parametrize(("r", "s"), [(0, 0), (1, 0), (0, 1), (2**256 - 1, 2**256 - 1)])
+@pytest.mark.parametrize(("r", "s"), [(0, 0), (1, 0), (0, 1), (CURVE_ORDER, 1), (2**256 - 1, 2**255 - 1)])
 def test_signature_of_nobody_is_refused(feed: Feed, r: int, s: int) -> None:
+    """Also behind a good one, whose signer must not count again for a recovery that gives nothing."""
     good = feed.signed()
-    changed = Transmission(good.context, good.report, (good.signatures[0], Signature(word(r), word(s), 0)))
+    nobody = Signature(word(r), word(s), 0)
+    changed = good.with_signatures(good.signatures[0], nobody)
     assert feed.refuses(changed) == ("InvalidSignature", (1, "0x" + "00" * 20))
-
-
-def test_upper_half_signature_counts_once(feed: Feed) -> None:
-    """As deployed: s is not confined to the lower half, and the other form is the same signer."""
-    good = feed.signed()
-    first, second = good.signatures
-    twice = Transmission(good.context, good.report, (first, first.malleated))
-    assert feed.refuses(twice) == ("DuplicateSigner", (1, feed.oracles[0].signer))
-    feed.transmit(Transmission(good.context, good.report, (first.malleated, second)))
-    both = epoch_and_round(1, 1)
-    assert feed.refuses(good) == ("StaleReport", (both, both))
+    changed = good.with_signatures(nobody, good.signatures[1])
+    assert feed.refuses(changed) == ("InvalidSignature", (0, "0x" + "00" * 20))
 
 
 # -------------------------------------------------------------------------------------------------- T8
@@ -331,76 +249,31 @@ def test_upper_half_signature_counts_once(feed: Feed) -> None:
 @pytest.mark.parametrize(
     ("signers", "position"), [((0, 0, 1), 1), ((0, 1, 0), 2), ((2, 1, 1), 2), ((6, 6, 6), 1)]
 )
-def test_duplicate_signer_is_refused(chain: Chain, signers: tuple[int, ...], position: int) -> None:
-    feed = Feed.deploy(chain, 7)
+def test_duplicate_signer_is_refused(deploy: Deploy, signers: tuple[int, ...], position: int) -> None:
+    feed = deploy(7)
     expected = ("DuplicateSigner", (position, feed.oracles[signers[position]].signer))
     assert feed.refuses(feed.signed(signers=signers)) == expected
 
 
-def test_last_of_31_oracles_counts_once(chain: Chain) -> None:
-    feed = Feed.deploy(chain, 31)
+def test_last_of_31_oracles_counts_once(deploy: Deploy) -> None:
+    feed = deploy(31)
     expected = ("DuplicateSigner", (10, feed.oracles[30].signer))
     assert feed.refuses(feed.signed(signers=[30, *range(9), 30])) == expected
     feed.transmit(feed.signed(signers=range(20, 31)))
 
 
-# -------------------------------------------------------------------------------------------------- T9
-
-# Every report below is signed by a quorum: it is refused for what it says.
-
-
-@pytest.mark.parametrize("length", [0, WORD, 4 * WORD])
-def test_truncated_report_is_refused(feed: Feed, length: int) -> None:
-    report = feed.report().encode()[:length]
-    assert feed.refuses(feed.signed(report=report)) == ("ReportLengthMismatch", (length, 5 * WORD))
-
-
-def test_report_of_another_length_than_it_says_is_refused(feed: Feed) -> None:
-    report = feed.report().encode()
-    length = len(report)
-    for changed in (report[:-WORD], report + bytes(WORD)):
-        expected = ("ReportLengthMismatch", (len(changed), length))
-        assert feed.refuses(feed.signed(report=changed)) == expected
-
-
-@pytest.mark.parametrize("offset", [0, WORD, 3 * WORD, 5 * WORD, 4 * WORD + 1, 2**255])
-def test_misplaced_observations_are_refused(feed: Feed, offset: int) -> None:
-    report = feed.report().encode()
-    changed = report[: 2 * WORD] + word(offset) + report[3 * WORD :]
-    expected = ("ObservationsMisplaced", (offset, 4 * WORD))
-    assert feed.refuses(feed.signed(report=changed)) == expected
-
-
-@pytest.mark.parametrize(
-    ("index", "value"),
-    [
-        pytest.param(0, 2**32, id="timestamp"),
-        pytest.param(3, 2**191, id="juels above int192"),
-        pytest.param(3, 2**256 - 2**191 - 1, id="juels below int192"),
-        pytest.param(5, 2**191, id="first observation"),
-        pytest.param(7, 2**191, id="median"),
-        pytest.param(7, 2**256 - 2**191 - 1, id="median below int192"),
-        pytest.param(8, 2**192, id="last observation"),
-    ],
-)
-def test_value_beyond_its_type_is_refused(feed: Feed, index: int, value: int) -> None:
-    report = feed.report().encode()
-    changed = report[: index * WORD] + word(value) + report[(index + 1) * WORD :]
-    assert feed.refuses(feed.signed(report=changed)) == ("", ())
-
-
 # ------------------------------------------------------------------------------------------------- T10
 
 
-@pytest.mark.parametrize("count", [0, 1, 2])
-def test_too_few_observations_are_refused(chain: Chain, count: int) -> None:
-    feed = Feed.deploy(chain, 7)
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_observations_are_refused(deploy: Deploy, count: int) -> None:
+    feed = deploy(7)
     assert feed.f == 2
     assert feed.refuses(feed.signed(values=observations(count))) == ("TooFewObservations", (count, 3))
 
 
-def test_f_plus_one_observations_are_enough(chain: Chain) -> None:
-    feed = Feed.deploy(chain, 7)
+def test_f_plus_one_observations_are_enough(deploy: Deploy) -> None:
+    feed = deploy(7)
     feed.transmit(feed.signed(values=observations(3)))
     assert feed.contract.read("latestAnswer") == observations(3)[1]
 
@@ -410,13 +283,6 @@ def test_31_observations_are_the_most(feed: Feed) -> None:
     feed.transmit(feed.signed(1, 1, observations(31)))
     assert feed.contract.read("latestAnswer") == observations(31)[15]
     assert feed.refuses(feed.signed(1, 2, observations(32))) == ("TooManyObservations", (32, 31))
-
-
-@pytest.mark.parametrize("count", [2**251, 2**256 - 1])
-def test_absurd_number_of_observations_is_refused(feed: Feed, count: int) -> None:
-    report = feed.report().encode()
-    changed = report[: 4 * WORD] + word(count) + report[5 * WORD :]
-    assert feed.refuses(feed.signed(report=changed)) == ("TooManyObservations", (count, 31))
 
 
 # ------------------------------------------------------------------------------------------------- T11
@@ -446,15 +312,15 @@ def test_median_is_the_upper_middle(feed: Feed, values: tuple[int, ...], median:
 
 
 def test_order_of_the_observations_is_the_signers_business(feed: Feed) -> None:
-    """As deployed: f+1 signers vouch for the order, the contract does not look."""
-    report = Report(OBSERVED_AT, (3, 3, 3), (9, 1, 5), JUELS)
-    feed.transmit(feed.signed(report=report.encode()))
-    assert feed.contract.read("latestAnswer") == 1
+    """f+1 signers vouch for the order, the contract does not look."""
+    report = Report(OBSERVED_AT, (3, 3, 3), (1, 9, 5), JUELS)
+    feed.transmit(feed.signed(report=report))
+    assert feed.contract.read("latestAnswer") == 9
 
 
 @pytest.mark.parametrize("only", [-(2**191), 0, 2**191 - 1])
-def test_range_of_one_value(chain: Chain, only: int) -> None:
-    feed = Feed.deploy(chain, answers=(only, only))
+def test_range_of_one_value(deploy: Deploy, only: int) -> None:
+    feed = deploy(answers=(only, only))
     feed.transmit(feed.signed(values=[only] * 2))
     assert feed.contract.read("latestAnswer") == only
 
@@ -488,35 +354,6 @@ def test_ether_is_not_accepted(feed: Feed) -> None:
 
 
 # ------------------------------------------------------------------------------------------------- T13
-
-
-def test_first_complaint_is_the_deployed_one(chain: Chain) -> None:
-    """Reports with everything wrong, mended one thing at a time, in the deployed aggregator's order of checks."""
-    feed = Feed.deploy(chain, 7)
-    feed.transmit(feed.signed(2, 2))
-    contract, sender = feed.contract, feed.transmitter
-    bad_report = feed.report([MAX_ANSWER + 1]).encode()
-    other_digest = bytes(31) + b"\1"
-
-    def attempt(
-        digest: bytes, epoch: int, report: bytes, signers: tuple[int, ...], tail: bytes = b""
-    ) -> bytes:
-        keys = [feed.oracles[index].signing_key for index in signers]
-        context = report_context(digest, epoch, 2)
-        return Transmission.signed(context, report, keys).calldata + tail
-
-    def complaint(key: bytes, data: bytes) -> str:
-        return contract.reverts(key, data)[0]
-
-    assert complaint(OUTSIDER, attempt(other_digest, 2, bad_report, (), b"\0")) == "StaleReport"
-    assert complaint(OUTSIDER, attempt(other_digest, 3, bad_report, (), b"\0")) == "UnauthorizedTransmitter"
-    assert complaint(sender, attempt(other_digest, 3, bad_report, (), b"\0")) == "ConfigDigestMismatch"
-    assert complaint(sender, attempt(feed.digest, 3, bad_report, (), b"\0")) == "CalldataLengthMismatch"
-    assert complaint(sender, attempt(feed.digest, 3, bad_report, ())) == "WrongNumberOfSignatures"
-    assert complaint(sender, attempt(feed.digest, 3, bad_report, (0, 0, 1))) == "DuplicateSigner"
-    assert complaint(sender, attempt(feed.digest, 3, bad_report, (0, 1, 2))) == "TooFewObservations"
-    bad_report = feed.report([MAX_ANSWER + 1] * 3).encode()
-    assert complaint(sender, attempt(feed.digest, 3, bad_report, (0, 1, 2))) == "AnswerOutOfRange"
 
 
 def test_stale_report_is_known_by_its_selector(feed: Feed) -> None:
