@@ -16,7 +16,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 # A uv of the surroundings must not redirect the environment.
 unexport VIRTUAL_ENV
 
-.PHONY: help demo test lint fmt bench bench-snapshot sim mutants contracts wheels deny clean
+.PHONY: help demo test lint fmt bench bench-snapshot sim mutants contracts gas wheels deny clean
 help:
 	@echo "make demo       a living committee on this machine; ARGS='--rounds 10 --json' passes options on"
 	@echo "make test       build what is needed and pass the whole test suite"
@@ -29,6 +29,7 @@ help:
 	@echo "make sim        ten thousand seeded committees with faults"
 	@echo "make mutants    remove every guard of the core in turn; each must be noticed"
 	@echo "make contracts  compile the contracts and write their artifacts"
+	@echo "make gas        measure what a report costs, write contracts/gas.json and the table in contracts/README.md"
 
 demo: .venv/.synced
 	@$(BIN)/ocr-peer demo $(ARGS)
@@ -78,6 +79,9 @@ fmt: .venv/.synced
 
 contracts: contracts/node_modules/.installed
 	$(NODE) contracts/build.mjs
+
+gas: .venv/.synced contracts/node_modules/.installed
+	@$(BIN)/python -m tests.contracts.gas
 
 clean:
 	rm -rf .venv .uv target contracts/node_modules

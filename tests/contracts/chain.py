@@ -108,21 +108,35 @@ class Chain:
             raise
 
     def send(self, key: bytes, to: str | None, data: bytes) -> Receipt:
+        """Sends a transaction to a chain that mines at once."""
+        receipt = self.receipt(self.submit(key, to, data))
+        assert receipt is not None, "not mined"
+        return receipt
+
+    def submit(
+        self, key: bytes, to: str | None, data: bytes, *, gas: int = GAS_LIMIT, tip: int = 10**9
+    ) -> str:
+        """Hands a transaction over; its hash."""
         transaction = {
             "type": 2,
             "chainId": self.chain_id,
-            "nonce": int(self.rpc("eth_getTransactionCount", address_of(key), "latest"), 16),
-            "gas": GAS_LIMIT,
+            "nonce": int(self.rpc("eth_getTransactionCount", address_of(key), "pending"), 16),
+            "gas": gas,
             "maxFeePerGas": MAX_FEE,
-            "maxPriorityFeePerGas": 10**9,
+            "maxPriorityFeePerGas": tip,
             "value": 0,
             "data": hexed(data),
         }
         if to is not None:
             transaction["to"] = to_checksum_address(to)
         raw = Account.sign_transaction(transaction, key).raw_transaction
-        receipt = self.rpc("eth_getTransactionReceipt", self.rpc("eth_sendRawTransaction", hexed(raw)))
-        assert receipt is not None, "not mined"
+        return self.rpc("eth_sendRawTransaction", hexed(raw))
+
+    def receipt(self, transaction_hash: str) -> Receipt | None:
+        """What became of a transaction; None while it waits."""
+        receipt = self.rpc("eth_getTransactionReceipt", transaction_hash)
+        if receipt is None:
+            return None
         return Receipt(
             success=int(receipt["status"], 16) == 1,
             gas_used=int(receipt["gasUsed"], 16),
@@ -172,9 +186,12 @@ class Contract:
         self.errors = {self.selector(signature_of(entry)): entry for entry in abi if entry["type"] == "error"}
 
     @classmethod
-    def deploy(cls, chain: Chain, key: bytes, name: str, *args: Any) -> Contract:
-        built = artifact(name)
-        constructor = next(entry for entry in built["abi"] if entry["type"] == "constructor")
+    def deploy(cls, chain: Chain, key: bytes, built: str | dict[str, Any], *args: Any) -> Contract:
+        """Deploys a contract of this project, by its name, or another one, by abi and bytecode."""
+        built = artifact(built) if isinstance(built, str) else built
+        constructor = next(
+            (entry for entry in built["abi"] if entry["type"] == "constructor"), {"inputs": []}
+        )
         types = [type_of(parameter) for parameter in constructor["inputs"]]
         receipt = chain.send(key, None, unhexed(built["bytecode"]) + encode(types, args))
         assert receipt.success, "deployment failed"

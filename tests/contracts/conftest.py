@@ -3,15 +3,9 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from ocr_devnet import Devnet
 
-from .chain import NOW, Chain
-from .feed import KINDS, Deploy, Feed, funded
-
-
-def new_chain() -> Chain:
-    accounts = dict.fromkeys(funded(), 10**24)
-    return Chain(Devnet(1337, accounts, genesis_timestamp=NOW, automine=True))
+from .chain import Chain
+from .feed import KINDS, Deploy, Feed, new_chain
 
 
 @pytest.fixture(scope="session")

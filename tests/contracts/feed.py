@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from eth_utils import keccak
+from ocr_devnet import Devnet
 
-from .chain import Chain, Contract, Event, Receipt, unhexed
+from .chain import NOW, Chain, Contract, Event, Receipt, unhexed
 from .packed import PackedTransmission, encode_report
 from .signing import (
     Context,
@@ -259,3 +260,10 @@ def funded() -> list[bytes]:
         keys += [oracle.signing_key for oracle in committee(1, name)]
     keys += secret_keys().values()
     return [unhexed(address_of(key)) for key in keys]
+
+
+def new_chain(*, automine: bool = True, block_gas_limit: int = 30_000_000) -> Chain:
+    accounts = dict.fromkeys(funded(), 10**24)
+    return Chain(
+        Devnet(1337, accounts, genesis_timestamp=NOW, automine=automine, block_gas_limit=block_gas_limit)
+    )

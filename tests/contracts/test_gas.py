@@ -1,31 +1,48 @@
-"""What a report costs, to the unit: keys, values and times are fixed, so a change of the contract shows here."""
+"""What a report costs, to the unit: keys, values and times are fixed, so a change of the contracts shows here."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from .chain import NOW, Chain
-from .feed import Feed
-
-SNAPSHOT = Path(__file__).with_name("gas_snapshot.json")
+from .gas import NAMES, OPENING, README, SIZES, SNAPSHOT, measured, table
 
 # A deployed aggregator without billing, all n oracles observing, values of five bytes, measured on the same EVM rules.
 DEPLOYED = {4: 92_231, 10: 110_630, 16: 128_996, 31: 174_963}
 
-ROUNDS = 5
+# The most that a report may cost.
+BUDGETS = {"A": {4: 78_000, 16: 102_000, 31: 132_000}, "B": {4: 70_500, 16: 90_000, 31: 114_000}}
 
 
-@pytest.mark.parametrize("n", sorted(DEPLOYED))
-def test_cost_of_a_report(fresh_chain: Chain, n: int) -> None:
-    feed = Feed.deploy(fresh_chain, n, configured=False, max_age=3600)
-    configuring = feed.configure().gas_used
-    used = [
-        feed.transmit(feed.signed(1, round_, observed_at=NOW)).gas_used for round_ in range(1, ROUNDS + 1)
-    ][-1]
-    expected = json.loads(SNAPSHOT.read_text(encoding="utf-8")).get(str(n))
-    measured = {"setConfig": configuring, "transmit": used}
-    assert measured == expected, f"if this is meant, write it to {SNAPSHOT.name}"
-    assert used < DEPLOYED[n]
+@pytest.fixture(scope="module")
+def snapshot() -> dict[str, Any]:
+    return json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+
+
+def test_costs_are_those_written_down(snapshot: dict[str, Any]) -> None:
+    assert measured() == snapshot, "if this is meant, write it down: make gas"
+
+
+def test_costs_are_within_their_budgets(snapshot: dict[str, Any]) -> None:
+    for name, budget in BUDGETS.items():
+        for n, most in budget.items():
+            assert snapshot[name][str(n)] <= most
+    for n, deployed in DEPLOYED.items():
+        costs = [snapshot[name][str(n)] for name in reversed(NAMES)]
+        assert sorted(costs) == costs, "B is the cheaper one"
+        assert costs[-1] < deployed < snapshot["one_tx_per_oracle"][str(n)]
+
+
+def test_one_report_stands_sooner_than_many_transactions(snapshot: dict[str, Any]) -> None:
+    times = snapshot["until_answer"]
+    for n in map(str, SIZES):
+        assert times["A"][n] == times["B"][n] == {"blocks": 1, "seconds": 12}
+    blocks = [times["one_tx_per_oracle"][str(n)]["blocks"] for n in SIZES]
+    assert blocks == sorted(blocks)
+    assert blocks[-1] > 1
+
+
+def test_table_for_people_is_up_to_date(snapshot: dict[str, Any]) -> None:
+    assert OPENING + table(snapshot) in README.read_text(encoding="utf-8"), "write it anew: make gas"

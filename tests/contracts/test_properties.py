@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .chain import Chain, Reverted
-from .feed import JUELS, MAX_ANSWER, MIN_ANSWER, OBSERVED_AT, Deploy
-from .signing import Report, epoch_and_round, recover
+from .feed import JUELS, MAX_ANSWER, MIN_ANSWER, OBSERVED_AT, OWNER, Deploy, Feed
+from .signing import Report, committee, epoch_and_round, recover
 
 QUICK = settings(
     max_examples=25,
@@ -93,3 +94,70 @@ def test_nothing_but_a_quorum_of_distinct_signers_counts(
         assert not wanted
     else:
         assert wanted
+
+
+# Sending accounts may be any: also ones that resemble each other, unlike hashes.
+ACCOUNTS = [
+    f"0x{number:040x}" for number in (*range(36), *(1 << bit for bit in range(64, 160, 8)), 2**160 - 1)
+]
+SIGNERS = [oracle.signer for oracle in committee(36)]
+
+
+def expected_refusal(
+    signers: list[str], transmitters: list[str], f: int
+) -> tuple[str, tuple[int | str, ...]] | None:
+    """What setConfig says to a committee, None if nothing."""
+    n = len(signers)
+    if n > 31:
+        return "TooManyOracles", (n, 31)
+    if n != len(transmitters):
+        return "OracleListsDiffer", (n, len(transmitters))
+    if 3 * f >= n:
+        return "FaultToleranceTooHigh", (f, n)
+    if f == 0:
+        return "FaultToleranceZero", ()
+    if ACCOUNTS[0] in transmitters:
+        return "ZeroTransmitter", (transmitters.index(ACCOUNTS[0]),)
+    for name, addresses in (("RepeatedSigner", signers), ("RepeatedTransmitter", transmitters)):
+        for index, address in enumerate(addresses):
+            first = addresses.index(address)
+            if first != index:
+                return name, (address, first, index)
+    return None
+
+
+@given(data=st.data())
+@QUICK
+def test_committees_are_accepted_or_refused_for_their_first_flaw(feed: Feed, data: st.DataObject) -> None:
+    n = data.draw(st.integers(0, 33), "n")
+    signers = data.draw(st.permutations(SIGNERS), "signers")[:n]
+    transmitters = data.draw(st.permutations(ACCOUNTS[1:]), "transmitters")[:n]
+    f = data.draw(st.integers(0, max(1, n // 3)), "f")
+    for flaw in data.draw(
+        st.lists(st.sampled_from(["signer", "transmitter", "zero", "missing"]), max_size=1), "flaw"
+    ):
+        if n >= 2:
+            first, again = sorted(data.draw(st.permutations(range(n)), "places")[:2])
+            if flaw == "signer":
+                signers[again] = signers[first]
+            elif flaw == "transmitter":
+                transmitters[again] = transmitters[first]
+            elif flaw == "zero":
+                transmitters[again] = ACCOUNTS[0]
+            else:
+                transmitters.pop()
+    calldata = feed.config_calldata(signers=signers, transmitters=transmitters, f=f)
+    refusal = expected_refusal(signers, transmitters, f)
+    if refusal is not None:
+        assert feed.refuses(calldata, OWNER) == refusal
+        return
+    count = feed.contract.read("latestConfigDetails")[0]
+    feed.contract.send_raw(OWNER, calldata)
+    assert feed.contract.read("latestConfigDetails")[0] == count + 1
+    assert feed.contract.read("getTransmitters") == tuple(transmitters)
+    # Each of them is found, and nobody else.
+    for account in ACCOUNTS[1:]:
+        with pytest.raises(Reverted) as caught:
+            feed.chain.call(feed.contract.address, feed.signed(1, 1, signers=()).calldata, account)
+        known = feed.contract.error(caught.value.data)[0] != "UnauthorizedTransmitter"
+        assert known == (account in transmitters)

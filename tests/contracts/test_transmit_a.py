@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import pytest
 from eth_abi import encode
+from eth_abi.exceptions import DecodingError
+from hypothesis import given
+from hypothesis import strategies as st
 
-from .feed import MAX_ANSWER, OUTSIDER, A, Deploy, Feed
+from .feed import MAX_ANSWER, OUTSIDER, A, Deploy, Feed, observations
 from .signing import (
     TRANSMIT_SELECTOR,
     TRANSMIT_TYPES,
+    Report,
     Signature,
     Transmission,
     epoch_and_round,
     report_context,
 )
+from .test_properties import QUICK
 
 WORD = 32
 
@@ -140,6 +145,42 @@ def test_value_beyond_its_type_is_refused(feed: Feed, index: int, value: int) ->
     report = feed.report().encode()
     changed = report[: index * WORD] + word(value) + report[(index + 1) * WORD :]
     assert feed.refuses(feed.signed(report=changed)) == ("", ())
+
+
+odd_words = st.sampled_from([0, 1, 32, 128, 2**31, 2**32, 2**191 - 1, 2**191, 2**256 - 2**191, 2**256 - 1])
+
+
+@given(
+    count=st.integers(0, 5) | st.integers(30, 32),
+    changes=st.lists(st.tuples(st.integers(0, 9), odd_words), max_size=2),
+    length=st.sampled_from([0] * 6 + [-WORD, -1, WORD]),
+)
+@QUICK
+def test_signed_bytes_are_accepted_if_they_are_a_report(
+    deploy: Deploy, count: int, changes: list[tuple[int, int]], length: int
+) -> None:
+    """Whatever a quorum signs: the contract and a strict decoder agree on what is a report, and on its median."""
+    feed = deploy(answers=(-(2**191), 2**191 - 1))
+    report = feed.report(observations(count)).encode()
+    for index, value in changes:
+        if (index + 1) * WORD <= len(report):
+            report = report[: index * WORD] + word(value) + report[(index + 1) * WORD :]
+    report = report[:length] if length < 0 else report + bytes(length)
+    try:
+        decoded = Report.decode(report)
+    except DecodingError:
+        wanted = False
+    else:
+        k = len(decoded.observations)
+        # The word of observers may say anything.
+        again = decoded.encode()
+        wanted = again[:WORD] + again[2 * WORD :] == report[:WORD] + report[2 * WORD :] and feed.f < k <= 31
+    transmission = feed.signed(report=report)
+    if wanted:
+        feed.transmit(transmission)
+        assert feed.contract.read("latestAnswer") == decoded.median
+    else:
+        feed.refuses(transmission)
 
 
 # ------------------------------------------------------------------------------------------------- T10

@@ -100,6 +100,36 @@ def test_impossible_widths_are_refused(feed: Feed, at: int, width: int) -> None:
     assert feed.refuses(feed.signed(report=header + body)) == ("WidthsOutOfRange", widths)
 
 
+@given(
+    head=st.tuples(st.integers(0, 5) | st.integers(30, 33), st.integers(0, 25), st.integers(0, 25)),
+    body=st.binary(min_size=0, max_size=64),
+    fill=st.booleans(),
+)
+@QUICK
+def test_signed_bytes_are_accepted_if_they_are_a_report(
+    deploy: Deploy, head: tuple[int, int, int], body: bytes, *, fill: bool
+) -> None:
+    """Whatever a quorum signs: the contract and the reference codec agree on what is a report, and on its median."""
+    feed = deploy(answers=(SMALLEST, LARGEST))
+    count, value_width, difference_width = head
+    if fill:
+        length = count + value_width + max(0, count - 1) * difference_width
+        body = (body or b"\xa5").ljust(length, body[-1:] or b"\x5a")[:length]
+    report = OBSERVED_AT.to_bytes(4, "big") + bytes(head) + body
+    try:
+        _, _, values = decode_report(report)
+    except ValueError:
+        wanted = False
+    else:
+        wanted = feed.f < count <= 31 and SMALLEST <= values[count // 2] <= LARGEST
+    transmission = feed.signed(report=report)
+    if wanted:
+        feed.transmit(transmission)
+        assert feed.contract.read("latestAnswer") == values[count // 2]
+    else:
+        feed.refuses(transmission)
+
+
 WIDE = {
     "all equal": (7, 7, 7),
     "all zero": (0, 0, 0),

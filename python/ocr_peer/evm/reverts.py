@@ -57,7 +57,7 @@ def revert_of(error: RpcError) -> Revert | None:
 
 
 def decode_revert(data: bytes) -> Revert:
-    """Words for revert data: `Error(string)`, `Panic(uint256)`, or a custom error of the aggregator. Never raises."""
+    """Words for revert data: `Error(string)`, `Panic(uint256)`, or a custom error of the aggregators. Never raises."""
     if not data:
         return Revert(None, "no reason given", data)
     kind, arguments = data[:4], data[4:]
@@ -115,9 +115,10 @@ def _line(text: str, limit: int = 240) -> str:
 
 @cache
 def _custom_errors() -> Mapping[bytes, dict[str, Any]]:
-    artifact = json.loads(files("ocr_peer.evm").joinpath("artifacts", "Aggregator.json").read_bytes())
+    artifacts = files("ocr_peer.evm").joinpath("artifacts")
     return {
         selector(entry["name"], [argument["type"] for argument in entry["inputs"]]): entry
-        for entry in artifact["abi"]
+        for name in ("Aggregator", "PackedAggregator")
+        for entry in json.loads(artifacts.joinpath(f"{name}.json").read_bytes())["abi"]
         if entry["type"] == "error"
     }
