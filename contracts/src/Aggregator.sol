@@ -60,8 +60,8 @@ contract Aggregator is AggregatorBase {
     /// rawVs, three lengths.
     uint256 private constant TRANSMIT_FIXED_LENGTH = 4 + 3 * 32 + 3 * 32 + 32 + 3 * 32;
 
-    /// @dev Where the observations stand in a report: after four words: timestamp, observers, this
-    /// offset, juelsPerFeeCoin.
+    /// @dev Where the number of observations stands in a report: after the words timestamp, observers, this offset,
+    /// juelsPerFeeCoin.
     uint256 private constant OBSERVATIONS_OFFSET = 128;
 
     /// @dev Where the first observation stands in a report: after their number.

@@ -32,6 +32,19 @@ def word(value: int) -> bytes:
     return value.to_bytes(WORD, "big")
 
 
+# -------------------------------------------------------------------------------------------------- T1
+
+
+def test_event_names_as_many_observers_as_observations(feed: Feed) -> None:
+    """Whatever else a signed report has in that word; and the event is encoded as everybody encodes it."""
+    report = feed.report().encode()
+    report = report[:WORD] + bytes(range(200, 232)) + report[2 * WORD :]
+    receipt = feed.transmit(feed.signed(report=report))
+    event = feed.contract.events(receipt)[0]
+    assert event.args["observers"] == bytes((200, 201, 202, 203))
+    assert receipt.logs[0].data[-WORD:] == bytes((200, 201, 202, 203)).ljust(WORD, b"\0")
+
+
 # -------------------------------------------------------------------------------------------------- T5
 
 
