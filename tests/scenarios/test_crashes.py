@@ -96,7 +96,7 @@ def test_scenario_37_asked_again_after_a_restart(vote: type[Observe | Report]) -
         if leaders(seed, 4, [1]) == [3]:
             continue
         # The record is durable, the vote itself is lost; copies of the request come after the restart.
-        back = 0.3 if vote is Observe else 0.5
+        back = 0.3 if vote is Observe else 0.36
         crash = fault(FaultKind.CRASH, (3,), 0.05, back, messages=(vote.__name__,))
         copies = fault(FaultKind.DUPLICATE, (), 0, 5, amount=9, messages=("ObserveReq", "ReportReq"))
         run = play(crash, copies, seed=seed, rounds=5)
