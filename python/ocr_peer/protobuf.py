@@ -10,10 +10,14 @@ VARINT, LENGTH_DELIMITED = 0, 2
 """Wire types."""
 
 _U64 = 2**64 - 1
+_SMALL = tuple(bytes((value,)) for value in range(0x80))
+"""Nearly all tags, lengths and indices take one byte."""
 
 
 def varint(value: int) -> bytes:
     """Little-endian groups of seven bits; a negative number in 64-bit two's complement."""
+    if 0 <= value < 0x80:
+        return _SMALL[value]
     value &= _U64
     encoded = bytearray()
     while value > 0x7F:
