@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,6 @@ from pathlib import Path
 from tests.mutants.source import Mutant
 
 __all__ = ["LIST", "Equivalent", "Equivalents"]
-
-_Key = tuple[str, str, str, str]
 
 LIST = Path(__file__).with_name("equivalent.toml")
 
@@ -25,18 +24,23 @@ class Equivalent:
     original: str
     mutated: str
     reason: str
+    previous: str = ""
+    """The line above, where the function has the same line elsewhere."""
 
-    @property
-    def key(self) -> _Key:
-        """What it is matched by."""
-        return self.module, self.function, self.original, self.mutated
+    def explains(self, mutant: Mutant) -> bool:
+        """Whether this is a mutant that the entry speaks of."""
+        return (
+            (self.module, self.function) == (mutant.module.name, mutant.edit.function)
+            and (self.original, self.mutated) == (mutant.original, mutant.mutated)
+            and self.previous in {"", mutant.previous}
+        )
 
 
 class Equivalents:
     """The whole list."""
 
     def __init__(self, entries: Iterable[Equivalent]) -> None:
-        self._entries = {entry.key: entry for entry in entries}
+        self._entries = list(entries)
 
     @classmethod
     def load(cls, path: Path = LIST) -> Equivalents:
@@ -51,20 +55,13 @@ class Equivalents:
         for entry in entries:
             if not entry.reason.strip():
                 raise ValueError(f"no reason for {entry.module} {entry.function}: {entry.mutated}")
-        if len({entry.key for entry in entries}) != len(entries):
-            raise ValueError("an entry twice")
         return cls(entries)
 
     def reason(self, mutant: Mutant) -> str | None:
         """Why nothing kills the mutant, `None` if nobody explained it."""
-        entry = self._entries.get(_key(mutant))
-        return entry.reason if entry is not None else None
+        return next((entry.reason for entry in self._entries if entry.explains(mutant)), None)
 
     def stale(self, mutants: Iterable[Mutant]) -> list[Equivalent]:
-        """Entries that speak of no mutant there is."""
-        spoken_of = {_key(mutant) for mutant in mutants}
-        return [entry for key, entry in self._entries.items() if key not in spoken_of]
-
-
-def _key(mutant: Mutant) -> _Key:
-    return mutant.module.name, mutant.edit.function, mutant.original, mutant.mutated
+        """Entries that do not speak of exactly one mutant: of none any more, or of two that read the same."""
+        speaks_of = Counter(entry for mutant in mutants for entry in self._entries if entry.explains(mutant))
+        return [entry for entry in self._entries if speaks_of[entry] != 1]

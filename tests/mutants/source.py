@@ -90,6 +90,11 @@ class Mutant:
         return self._whole_lines(self.edit.text)
 
     @property
+    def previous(self) -> str:
+        """The line above, to tell apart places that read the same."""
+        return " ".join(self.module.source.splitlines()[self.line - 2].split()) if self.line > 1 else ""
+
+    @property
     def key(self) -> str:
         """Names this mutant of this very source, so that an edited module is run anew."""
         content = f"{self.module.source}\0{self.edit.start}\0{self.edit.stop}\0{self.edit.text}"

@@ -36,7 +36,7 @@ def verdict(
     for mutant in died_explained:
         lines += ["", f"explained as equivalent, yet killed by {results[mutant.key].by}", *_shown(mutant)]
     for entry in stale:
-        lines += ["", f"{LIST.name} explains what is no mutant (any more): {entry.module} {entry.function}"]
+        lines += ["", f"{LIST.name} explains no mutant, or more than one: {entry.module} {entry.function}"]
         lines += [f"    - {entry.original}", f"    + {entry.mutated}"]
     for mutant in unexplained:
         lines += ["", f"{results[mutant.key].outcome.upper()}", *_shown(mutant)]

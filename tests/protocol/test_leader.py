@@ -205,8 +205,11 @@ def test_an_observation_that_is_too_long_or_not_signed_is_a_fault_and_does_not_c
     assert machine.observe(0, bytes(10)) == []
     assert blamed(machine.observe(1, bytes(11))) == [1]
     assert blamed(machine.observe(2, signature=observation_signature(2, RoundTag(EPOCH, 2), b"seen"))) == [2]
-    for sender in range(1, 5):
+    for sender in (3, 4, 5):
         machine.observe(sender)
+    assert machine.leader.phase is LeaderPhase.OBSERVE
+    # Both may still do better.
+    assert machine.observe(1) == []
     assert machine.leader.phase is LeaderPhase.GRACE
 
 
@@ -420,8 +423,9 @@ def test_after_the_last_round_one_more_is_announced_and_leading_ends() -> None:
     for number in range(3):
         effects = finish(machine, 5 * number)
         assert said(effects)[-1] == ObserveReq(EPOCH, number + 2, b"")
+        started = [(MilestoneKind.ROUND_STARTED, RoundTag(EPOCH, number + 2))]
+        assert told(effects) == (started if number + 2 <= 3 else [])
     # Round r_max + 1 is no round; its request makes everyone ask for the next epoch.
-    assert told(effects) == []
     assert machine.leader.next_deadline() == after(20)
     machine.time(after(20))
     effects = machine.time(after(25))

@@ -268,6 +268,14 @@ def test_every_look_at_the_chain_settles_what_it_shows() -> None:
     assert records(effects) == [SettledTransmission(RoundTag(1, 1)), FollowerRecord(1, 0, 1)]
 
 
+def test_the_answer_to_a_transmissions_read_is_looked_at_once() -> None:
+    node = follower()
+    (read,) = only(ReadChain, node.hear(2, final(1, 1)))
+    # The plugin would accept even what is on chain; the answer does not settle what it has just accepted.
+    (record,) = records(node.step(ChainRead(read.tag, view(CONFIG, 1, 1))))
+    assert isinstance(record, PendingTransmission)
+
+
 def test_a_failed_look_at_the_chain_settles_nothing() -> None:
     node = follower()
     read = asked_for_report(node)

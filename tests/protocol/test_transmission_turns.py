@@ -308,6 +308,12 @@ def test_of_the_overdue_a_restart_takes_up_the_newest() -> None:
     assert read.tag.round == RoundTag(3, 3)
 
 
+def test_what_is_due_at_the_very_start_is_taken_up() -> None:
+    machine = Machine()
+    assert machine.start((pending(TAG, -4, 0),), NOW) == []
+    assert machine.deadline == NOW
+
+
 def test_of_the_overdue_an_expired_one_is_not_taken_up() -> None:
     machine = Machine()
     assert records(machine.start((pending(TAG, -LIFE, -1),), NOW)) == [SettledTransmission(TAG)]

@@ -176,18 +176,20 @@ def test_an_explanation_is_matched_by_text() -> None:
     assert Equivalents(gone).stale(SAMPLE) == gone
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ('reason = " "\n', "no reason"),
-        ('reason = "r"\n[[mutant]]\n{0}reason = "r"\n', "twice"),
-        ("", "reason"),
-    ],
-)
-def test_an_incomplete_or_double_explanation_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+def test_places_that_read_the_same_are_told_apart_by_the_line_above() -> None:
+    source = "def f(a):\n    if a:\n        return\n    if b:\n        return\n"
+    mutants = [mutant for mutant in mutants_of(module(source)) if mutant.mutated == "pass"]
+    vague, exact = explained(mutants[1]), explained(mutants[1], previous="if b:")
+    assert Equivalents([vague]).stale(mutants) == [vague]
+    assert Equivalents([exact]).stale(mutants) == []
+    assert [Equivalents([exact]).reason(mutant) for mutant in mutants] == [None, "because"]
+
+
+@pytest.mark.parametrize(("text", "problem"), [('reason = " "\n', "no reason"), ("", "reason")])
+def test_an_explanation_without_a_reason_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     fields = 'module = "m"\nfunction = "f"\noriginal = "a"\nmutated = "b"\n'
     path = tmp_path / "equivalent.toml"
-    path.write_text("[[mutant]]\n" + fields + text.format(fields))
+    path.write_text("[[mutant]]\n" + fields + text)
     with pytest.raises((ValueError, TypeError), match=problem):
         Equivalents.load(path)
 
@@ -209,7 +211,7 @@ def test_the_list_speaks_of_mutants_there_are() -> None:
             [Outcome.KILLED, Outcome.KILLED],
             [explained(SAMPLE[0], function="g")],
             1,
-            "explains what is no mutant",
+            "explains no mutant, or more",
         ),
     ],
 )

@@ -116,10 +116,8 @@ class Follower:
         if sender != self.leader:
             effects.append(PeerFault(sender, "asked for a report without leading the epoch"))
             return
-        if message.round > self.round:
-            if message.round <= self._config.r_max:
-                self._held = message
-            return
+        if self.round < message.round <= self._config.r_max:
+            self._held = message
         if message.round != self.round:
             return
         if self._request is not None:
