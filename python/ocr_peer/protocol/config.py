@@ -21,6 +21,7 @@ __all__ = [
     "OracleId",
     "OracleIdentity",
     "PrivateConfig",
+    "earliest",
 ]
 
 OracleId = NewType("OracleId", int)
@@ -42,6 +43,15 @@ MAX_ORACLES = 31
 """The contract packs observer ids and signer counters into single words (libocr `types.MaxOracles`)."""
 
 _MIN_INTERVAL = Duration(200 * MILLISECOND)
+
+
+def earliest(*deadlines: Instant | None) -> Instant | None:
+    """The first of the deadlines that are set."""
+    first: Instant | None = None
+    for deadline in deadlines:
+        if deadline is not None and (first is None or deadline < first):
+            first = deadline
+    return first
 
 
 @dataclass(frozen=True, slots=True)

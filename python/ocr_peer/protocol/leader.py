@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from ocr_peer.protocol.config import CommitteeConfig, Instant, OracleId
+from ocr_peer.protocol.config import CommitteeConfig, Instant, OracleId, earliest
 from ocr_peer.protocol.effects import Broadcast, Effect, Milestone, MilestoneKind, PeerFault, Persist
 from ocr_peer.protocol.evidence import Evidence
 from ocr_peer.protocol.messages import Final, Observe, ObserveReq, Report, ReportReq
@@ -61,8 +61,7 @@ class Leader:
 
     def next_deadline(self) -> Instant | None:
         """Earliest time at which `on_time` has something to do."""
-        deadlines = (self._round_deadline, self._grace_deadline, self._abandon_deadline)
-        return min((d for d in deadlines if d is not None), default=None)
+        return earliest(self._round_deadline, self._grace_deadline, self._abandon_deadline)
 
     def enter_epoch(self, epoch: int, leader: OracleId, now: Instant, effects: list[Effect]) -> None:
         """Start leading, or stop."""

@@ -29,7 +29,7 @@ from collections import deque
 from typing import assert_never
 
 from ocr_peer.errors import InvariantError
-from ocr_peer.protocol.config import CommitteeConfig, Instant, OracleId, PrivateConfig
+from ocr_peer.protocol.config import CommitteeConfig, Instant, OracleId, PrivateConfig, earliest
 from ocr_peer.protocol.effects import (
     Broadcast,
     ChainReadPurpose,
@@ -115,12 +115,11 @@ class Oracle:
 
     def next_deadline(self) -> Instant | None:
         """When `TimeAdvanced` is due next; `None` only before `Start`."""
-        deadlines = (
+        return earliest(
             self._pacemaker.next_deadline(),
             self._leader.next_deadline(),
             self._transmission.next_deadline(),
         )
-        return min((d for d in deadlines if d is not None), default=None)
 
     def step(self, event: Event, now: Instant) -> list[Effect]:
         """Handle one event; carry the effects out in the order given.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ocr_peer.protocol.config import CommitteeConfig, Duration, Instant, OracleId
+from ocr_peer.protocol.config import CommitteeConfig, Duration, Instant, OracleId, earliest
 from ocr_peer.protocol.effects import Broadcast, Effect, PacemakerRecord, Persist
 from ocr_peer.protocol.events import ChainView
 from ocr_peer.protocol.messages import NewEpoch
@@ -50,9 +50,7 @@ class Pacemaker:
 
     def next_deadline(self) -> Instant | None:
         """Earliest time at which `on_time` has something to do."""
-        return min(
-            (d for d in (self._progress_deadline, self._resend_deadline) if d is not None), default=None
-        )
+        return earliest(self._progress_deadline, self._resend_deadline)
 
     def start(
         self, record: PacemakerRecord | None, chain: ChainView | None, now: Instant, effects: list[Effect]

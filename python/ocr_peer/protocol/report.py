@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ocr_peer.protocol.config import ConfigDigest, OracleId
 
@@ -17,8 +18,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class RoundTag:
+class RoundTag(NamedTuple):
     """Names one round: (epoch, round), ordered as the contract orders them."""
 
     epoch: int

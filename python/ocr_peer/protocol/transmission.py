@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ocr_peer.protocol.config import SECOND, CommitteeConfig, Duration, Instant, OracleId
+from ocr_peer.protocol.config import SECOND, CommitteeConfig, Duration, Instant, OracleId, earliest
 from ocr_peer.protocol.effects import (
     ChainReadPurpose,
     ChainReadTag,
@@ -68,7 +68,7 @@ class Transmission:
 
     def next_deadline(self) -> Instant | None:
         """Earliest time at which `on_time` has something to do."""
-        return min((c.deadline for c in self._candidates.values() if c.deadline is not None), default=None)
+        return earliest(*[candidate.deadline for candidate in self._candidates.values()])
 
     def start(self, pending: tuple[PendingTransmission, ...], now: Instant, effects: list[Effect]) -> None:
         """Take up what an earlier run left: all that is still to come, and of the overdue only the newest."""
