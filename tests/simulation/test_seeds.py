@@ -36,6 +36,13 @@ def test_seeds_of_larger_committees(n: int) -> None:
         assert outcome.violation is None, fails(outcome)
 
 
+def test_a_leader_that_dies_with_its_own_signature_in_a_final_report_has_signed() -> None:
+    # Its own report completed the quorum, and the final report still reached one oracle.
+    outcome = simulate(Scenario(seed=7683, fast=True))
+    assert outcome.violation is None, fails(outcome)
+    assert outcome.crashes > 0
+
+
 def test_seeds_with_real_signatures() -> None:
     for seed in range(20):
         outcome = simulate(Scenario(seed=seed))

@@ -176,6 +176,15 @@ def test_processes_find_what_one_finds() -> None:
     assert CliRunner().invoke(command, [*arguments, "--jobs", "2"]).output.splitlines()[:-1] == alone
 
 
+def test_what_another_process_finds_is_told_as_well(tmp_path: Path) -> None:
+    (tmp_path / "liars.toml").write_text(LIARS, encoding="utf-8")
+    arguments = ["--faults", str(tmp_path / "liars.toml"), "--fast", "--seeds", "6..9"]
+    alone = CliRunner().invoke(command, [*arguments, "--svg", str(tmp_path / "one.svg")])
+    together = CliRunner().invoke(command, [*arguments, "--jobs", "2", "--svg", str(tmp_path / "two.svg")])
+    assert alone.exit_code == together.exit_code == 1
+    assert (tmp_path / "one.svg").read_text() == (tmp_path / "two.svg").read_text()
+
+
 def test_a_failing_seed_is_named_shrunk_and_drawn(tmp_path: Path) -> None:
     (tmp_path / "liars.toml").write_text(LIARS, encoding="utf-8")
     svg = tmp_path / "failure.svg"

@@ -146,6 +146,9 @@ class Cluster(Processes):
         if not node.reaches_crash_before(name):
             return False
         if isinstance(effect, Broadcast) and node.crash_reaches:
+            if node.honest and node.life is not None:
+                # What leaves may carry what was signed in this very step.
+                self.invariants.on_signed(node, node.life.committee)
             self._send(node, node.crash_reaches, self._post.of(effect.message))
         self.crash(node, f"sending {name}")
         return True

@@ -44,6 +44,10 @@ class Violation(Exception):  # noqa: N818 it is what was found, not an error of 
         who = f"oracle {oracle}: " if oracle >= 0 else ""
         super().__init__(f"{invariant}: {who}{text}")
 
+    def __reduce__(self) -> tuple[type[Violation], tuple[str, int, str]]:
+        # An exception is rebuilt from its message, unless it says otherwise: seeds run in other processes.
+        return Violation, (self.invariant, self.oracle, self.text)
+
 
 class Invariants:
     """Watches honest oracles and the chain; raises `Violation` at the first step that breaks a rule."""
