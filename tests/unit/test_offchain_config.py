@@ -9,11 +9,13 @@ import pytest
 
 from ocr_peer.errors import InputError
 from ocr_peer.evm.committee import build_offchain_config, committee_config, private_config
+from ocr_peer.protobuf import varint
 from ocr_peer.protocol.config import ConfigDigest, Duration, OracleId
 from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.wire.offchain_config import (
     MAX_OFFCHAIN_CONFIG_BYTES,
     OffchainConfig,
+    OffchainParameters,
     decode_offchain_config,
     encode_offchain_config,
 )
@@ -61,6 +63,8 @@ SECRET = BLOB[BLOB.index(b"\x82\x01") :]
         (b"\x3a\x00", "stage_sizes", (1, 1, 2)),
         (b"\x3a\x06\x81\x80\x80\x80\x80\x20", "stage_sizes", (1, 1, 2, 1)),
         (b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "delta_progress", -1),
+        (b"\x08" + b"\x80" * 9 + b"\x01", "delta_progress", -(2**63)),
+        (b"\x08" + b"\xff" * 8 + b"\x7f", "delta_progress", 2**63 - 1),
         (b"\x0a\x01x", "delta_progress", PARAMETERS.delta_progress),
         (b"\x52\x00", "reporting_plugin_config", b""),
         (b"\x88\x01\x00", "max_duration_initialization", 0),
@@ -69,6 +73,36 @@ SECRET = BLOB[BLOB.index(b"\x82\x01") :]
 )
 def test_leniency(extra: bytes, name: str, value: object) -> None:
     assert getattr(decode_offchain_config(BLOB + extra).parameters, name) == value
+
+
+def test_every_number_has_its_field() -> None:
+    durations = [
+        name for name in OffchainParameters.__slots__ if name.startswith(("delta_", "max_duration_"))
+    ]
+    distinct = {name: Duration(1000 + place) for place, name in enumerate(durations)}
+    parameters = replace(PARAMETERS, **distinct, r_max=7, stage_sizes=(3, 2**32 - 1))  # type: ignore[arg-type]
+    decoded = decode_offchain_config(encode_offchain_config(replace(built(), parameters=parameters)))
+    assert decoded.parameters == parameters
+
+
+def test_what_is_zero_or_empty_is_left_out_and_read_back() -> None:
+    nothing = {name: Duration(0) for name in OffchainParameters.__slots__ if name.startswith("delta_")}
+    parameters = replace(PARAMETERS, **nothing, r_max=0, stage_sizes=(), reporting_plugin_config=b"")  # type: ignore[arg-type]
+    blob = encode_offchain_config(replace(built(), parameters=parameters))
+    # Fields 1 to 7 and 10 to 11 are missing: the public keys come first, max_duration_observation after the peers.
+    assert blob.startswith(b"\x42\x20")
+    peers = b"".join(b"\x4a%c%s" % (len(peer), peer.encode()) for peer in built().peer_ids)
+    assert peers + b"\x60" in blob
+    assert decode_offchain_config(blob).parameters == parameters
+
+
+def test_the_longest_blob_that_is_read() -> None:
+    rest = MAX_OFFCHAIN_CONFIG_BYTES - len(BLOB)
+    padding = b"\xa2\x06" + varint(rest - 5) + bytes(rest - 5)  # an unknown field
+    assert len(BLOB + padding) == MAX_OFFCHAIN_CONFIG_BYTES
+    assert decode_offchain_config(BLOB + padding) == built()
+    with pytest.raises(InputError, match="2000001 bytes"):
+        decode_offchain_config(BLOB + b"\xa0\x06\x01" + padding[:-2])
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,13 @@ def test_every_kind(data: bytes, expected: Message) -> None:
         (sub(3, varint(3, 9) + sub(2, b"x") + HEAD), ObserveReq(7, 5, b"")),
         (sub(4, varint(3, 9) + sub(3, b"")), Observe(0, 0, b"", b"")),
         (sub(5, varint(4, 9)), ReportReq(0, 0, b"", ())),
+        # … wherever they stand.
+        (sub(2, varint(1, 7) + b"\x0d\1\0\0\0" + b"\x09" + b"\1" * 8 + sub(1, b"x")), NewEpoch(7)),
+        (sub(3, sub(3, b"query") + varint(3, 9) + b"\x1d\1\0\0\0"), ObserveReq(0, 0, b"query")),
+        (sub(4, sub(3, SIGNED) + varint(3, 9)), Observe(0, 0, b"seen", b"signature")),
+        (sub(5, sub(9, b"x") + varint(9, 1)), ReportReq(0, 0, b"", ())),
+        (sub(2, varint(1, 7)) + varint(2, 9) + b"\x15\1\0\0\0", NewEpoch(7)),
+        (sub(7, FINAL + sub(9, b"x")) + varint(7, 9), AS_FINAL),
         # Occurrences of an embedded message merge, within the oneof as well.
         (sub(4, sub(3, sub(1, b"a")) + sub(3, sub(2, b"b"))), Observe(0, 0, b"a", b"b")),
         (sub(3, varint(1, 7)) + sub(3, varint(2, 5)), ObserveReq(7, 5, b"")),
