@@ -140,7 +140,6 @@ def _outcomes(
 
 def _each(scenario: Scenario, seeds: range, jobs: int) -> Iterable[Outcome]:
     from dataclasses import replace
-    from functools import partial
 
     from ocr_peer.simulation.run import simulate
 
@@ -151,7 +150,7 @@ def _each(scenario: Scenario, seeds: range, jobs: int) -> Iterable[Outcome]:
     import multiprocessing
 
     with multiprocessing.get_context("spawn").Pool(jobs, collect_rarely) as pool:
-        yield from pool.imap(partial(simulate), scenarios, chunksize=8)
+        yield from pool.imap(simulate, scenarios, chunksize=8)
 
 
 def _summary(outcome: Outcome) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ocr_peer.protocol.config import ConfigDigest, OracleId
@@ -90,3 +90,7 @@ class AttestedReport:
     context: ReportContext
     report: bytes
     signatures: tuple[AttributedSignature, ...]
+
+    def with_signatures(self, count: int) -> AttestedReport:
+        """The same with the first `count` signatures only: a contract takes a fixed number of them."""
+        return replace(self, signatures=self.signatures[:count])

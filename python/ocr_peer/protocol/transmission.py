@@ -171,8 +171,8 @@ class Transmission:
         effects.append(
             Milestone(MilestoneKind.TRANSMISSION_DUE, tag, (("stage", stage), ("attempt", pending.attempt)))
         )
-        for_contract = pending.report.signatures[: self._config.contract_signatures]
-        effects.append(Transmit(replace(pending.report, signatures=for_contract), stage, pending.attempt))
+        report = pending.report.with_signatures(self._config.contract_signatures)
+        effects.append(Transmit(report, stage, pending.attempt))
         if pending.attempt + 1 < MAX_ATTEMPTS:
             self._schedule_turn(candidate, pending.attempt + 1, effects)
         else:

@@ -7,7 +7,6 @@ one transaction, which a crash in between loses.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from ocr_peer.protocol.config import Duration
 from ocr_peer.protocol.effects import (
@@ -126,14 +125,15 @@ class Cluster(Processes):
                 if unwritten and not self._write(node, unwritten):
                     return
                 unwritten = []
+                if node.honest and life.signing.signed:
+                    # From here on it counts, even if the process dies with its next message.
+                    self.invariants.on_signed(node, life.committee)
                 if node.boundaries_to_crash is not None and node.reaches_crash():
                     self.crash(node, f"before {type(effect).__name__}, all written")
                     return
                 if node.crash_before and self._dies_sending(node, effect):
                     return
                 if node.honest:
-                    if life.signing.signed:
-                        self.invariants.on_signed(node, life.committee)
                     self.invariants.on_effect(node, life.committee, effect)
             self._carry_out_one(node, effect)
         if unwritten and not self._write(node, unwritten):
@@ -146,9 +146,6 @@ class Cluster(Processes):
         if not node.reaches_crash_before(name):
             return False
         if isinstance(effect, Broadcast) and node.crash_reaches:
-            if node.honest and node.life is not None:
-                # What leaves may carry what was signed in this very step.
-                self.invariants.on_signed(node, node.life.committee)
             self._send(node, node.crash_reaches, self._post.of(effect.message))
         self.crash(node, f"sending {name}")
         return True
@@ -273,7 +270,7 @@ class Cluster(Processes):
         return self._conspiracy.hears(oracle, sender, message, committee.config.f)
 
     def _release(self, oracle: int, committee: Committee, act: Release) -> None:
-        report = replace(act.report, signatures=act.report.signatures[: committee.config.contract_signatures])
+        report = act.report.with_signatures(committee.config.contract_signatures)
         self.at(self.elapsed + act.delay, self._land, oracle, report)
 
     def _post_letter(self, node: Node, letter: Letter) -> None:
