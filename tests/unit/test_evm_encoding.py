@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -127,7 +128,7 @@ def test_no_log_raises_anything_but_unexpected(data: bytes, topics: int) -> None
         (ROUND_REQUESTED, decode_round_requested),
         (ANSWER_UPDATED, decode_answer_updated),
     ):
-        with pytest.raises(UnexpectedAnswer):
+        with suppress(UnexpectedAnswer):  # the right length makes any bytes an AnswerUpdated
             decode(log(event, [b"\xff" * 32] * topics, data + b"\xff"))
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from ocr_peer.evm.access import ChainAccess
 from ocr_peer.evm.quantity import to_hex
-from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, UnexpectedAnswer
 
 __all__ = ["BroadcastResult", "Handover", "broadcast"]
@@ -79,7 +79,7 @@ class BroadcastResult:
     words: str = ""
 
 
-async def broadcast(rpc: RpcClient, raw: bytes) -> BroadcastResult:
+async def broadcast(rpc: ChainAccess, raw: bytes) -> BroadcastResult:
     """Hand `raw` over once; never raises for what the endpoint says or fails to say."""
     try:
         await rpc.call("eth_sendRawTransaction", (to_hex(raw),))

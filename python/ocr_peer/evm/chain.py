@@ -8,6 +8,7 @@ from typing import Final
 
 import trio
 
+from ocr_peer.evm.access import Call, ChainAccess
 from ocr_peer.evm.aggregator import (
     LATEST_TRANSMISSION_DETAILS,
     decode_latest_transmission_details,
@@ -16,7 +17,6 @@ from ocr_peer.evm.aggregator import (
 from ocr_peer.evm.chain_objects import result_of
 from ocr_peer.evm.quantity import data_from_hex, quantity_from_hex, to_hex
 from ocr_peer.evm.round_requests import RoundRequests
-from ocr_peer.evm.rpc import Call, RpcClient
 from ocr_peer.evm.transmission_watch import TransmissionWatch
 from ocr_peer.evm.transmitter import Transmitter
 from ocr_peer.protocol.config import Instant
@@ -42,7 +42,7 @@ class AggregatorChain:
 
     def __init__(
         self,
-        rpc: RpcClient,
+        rpc: ChainAccess,
         transmitter: Transmitter,
         *,
         contract: bytes,

@@ -17,6 +17,7 @@ import trio
 
 from ocr_peer import crypto
 from ocr_peer.errors import OperatingError
+from ocr_peer.evm.access import ChainAccess
 from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.aggregator import (
     CONFIG_SET,
@@ -27,7 +28,6 @@ from ocr_peer.evm.aggregator import (
 )
 from ocr_peer.evm.chain_objects import logs_from_json, result_of
 from ocr_peer.evm.quantity import data_from_hex, quantity, quantity_from_hex, to_hex
-from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.protocol.config import ConfigDigest
 from ocr_peer.protocol.reconfiguration import ContractConfig
 
@@ -80,7 +80,7 @@ class ConfigTracker:
 
     def __init__(
         self,
-        rpc: RpcClient,
+        rpc: ChainAccess,
         *,
         chain_id: int,
         contract: bytes,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
-import trio
 
 from ocr_peer.errors import OperatingError
+from ocr_peer.evm.access import Call, ChainAccess
 from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.broadcast import Handover, broadcast
 from ocr_peer.evm.chain_objects import Receipt, receipt_from_json, result_of
@@ -16,7 +16,6 @@ from ocr_peer.evm.fees import FEE_CALLS, FeeSettings, bump_fees, quote_fees
 from ocr_peer.evm.in_flight import InFlight
 from ocr_peer.evm.quantity import quantity, quantity_from_hex, to_hex
 from ocr_peer.evm.reverts import is_stale_report, revert_of
-from ocr_peer.evm.rpc import Call, RpcClient
 from ocr_peer.evm.rpc_errors import RpcError
 from ocr_peer.evm.signer import TransactionSigner, UnsignedTransaction, transaction_hash
 from ocr_peer.evm.transactions import Inclusion, TransactionRow, TransactionState
@@ -61,7 +60,7 @@ class Confirmation:
 
     def __init__(
         self,
-        rpc: RpcClient,
+        rpc: ChainAccess,
         signer: TransactionSigner,
         in_flight: InFlight,
         *,
@@ -86,7 +85,7 @@ class Confirmation:
         while True:
             if len(self._in_flight):
                 await self._poll_guarded()
-            await trio.sleep(self._settings.poll_interval_s)
+            await self._rpc.wait_for_head(self._settings.poll_interval_s)
 
     async def _poll_guarded(self) -> None:
         try:

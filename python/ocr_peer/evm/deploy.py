@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Final
 
 import trio
 
 from ocr_peer.errors import OperatingError
 from ocr_peer.evm.abi import encode_values
+from ocr_peer.evm.access import ChainAccess
 from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.aggregator import CONFIG_SET, REQUEST_NEW_ROUND, decode_config_set
 from ocr_peer.evm.broadcast import Handover, broadcast
@@ -20,13 +22,14 @@ from ocr_peer.evm.chain_objects import Receipt, logs_from_json, receipt_from_jso
 from ocr_peer.evm.fees import FEE_CALLS, FeeSettings, quote_fees
 from ocr_peer.evm.quantity import quantity, quantity_from_hex, to_hex
 from ocr_peer.evm.reverts import revert_of
-from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.evm.rpc_errors import RpcError
 from ocr_peer.evm.signer import TransactionSigner, UnsignedTransaction, transaction_hash
+from ocr_peer.protocol.config import ReportFormat
 from ocr_peer.protocol.reconfiguration import ContractConfig
 
 __all__ = ["AggregatorArguments", "OwnerAccount"]
 
+_ARTIFACTS: Final = {ReportFormat.OCR2: "Aggregator", ReportFormat.PACKED: "PackedAggregator"}
 _CONSTRUCTOR = ("int192", "int192", "uint8", "string", "uint24", "uint32")
 
 
@@ -44,6 +47,8 @@ class AggregatorArguments:
     """Oldest observations the contract accepts; 0 for any age."""
     heartbeat_s: int = 0
     """Longest time between two answers that consumers may read off the contract; 0 for none."""
+    report_format: ReportFormat = ReportFormat.OCR2
+    """Which contract: aggregator A takes OCR2's reports, B packed ones."""
 
 
 class OwnerAccount:
@@ -60,7 +65,7 @@ class OwnerAccount:
 
     def __init__(
         self,
-        rpc: RpcClient,
+        rpc: ChainAccess,
         signer: TransactionSigner,
         *,
         chain_id: int,
@@ -81,7 +86,8 @@ class OwnerAccount:
         Raises:
             OperatingError: the chain refuses it, or no block takes it in time.
         """
-        artifact = json.loads(files("ocr_peer.evm").joinpath("artifacts", "Aggregator.json").read_bytes())
+        name = _ARTIFACTS[arguments.report_format]
+        artifact = json.loads(files("ocr_peer.evm").joinpath("artifacts", f"{name}.json").read_bytes())
         code = bytes.fromhex(artifact["bytecode"].removeprefix("0x"))
         receipt = await self.send(
             None,

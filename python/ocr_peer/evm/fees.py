@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ocr_peer.errors import OperatingError
+from ocr_peer.evm.access import Call
 from ocr_peer.evm.chain_objects import block_from_json, result_of
 from ocr_peer.evm.quantity import quantity_from_hex
-from ocr_peer.evm.rpc import Call
 from ocr_peer.evm.rpc_errors import METHOD_NOT_FOUND, RpcError
 
 __all__ = ["FEE_CALLS", "GWEI", "FeeSettings", "Fees", "bump_fees", "quote_fees"]

@@ -6,10 +6,10 @@ from typing import Final
 
 import structlog
 
+from ocr_peer.evm.access import Call
 from ocr_peer.evm.aggregator import ROUND_REQUESTED, RoundRequested, decode_round_requested
 from ocr_peer.evm.chain_objects import logs_from_json
 from ocr_peer.evm.quantity import quantity, to_hex
-from ocr_peer.evm.rpc import Call
 from ocr_peer.evm.rpc_errors import RpcError
 
 __all__ = ["RoundRequests"]

@@ -14,16 +14,14 @@ import httpx
 import structlog
 import trio
 
+from ocr_peer.evm.access import Call
 from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, UnexpectedAnswer
 from ocr_peer.nesting import json_depth
 
-__all__ = ["Call", "RpcClient", "redacted"]
+__all__ = ["RpcClient", "redacted"]
 
 _T = TypeVar("_T")
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-
-Call = tuple[str, Sequence[object]]
-"""Method and parameters."""
 
 _MAX_BATCH: Final = 50
 """Public endpoints refuse more than some dozens at once."""
@@ -136,6 +134,14 @@ class RpcClient:
         for start in range(0, len(calls), _MAX_BATCH):
             outcomes.extend(await self._exchange(calls[start : start + _MAX_BATCH]))
         return outcomes
+
+    async def agreed(self, calls: Sequence[Call]) -> list[object | RpcError]:
+        """The same as `batch`: a single endpoint has nobody to agree with."""
+        return await self.batch(calls)
+
+    async def wait_for_head(self, timeout_s: float) -> None:
+        """Wait that long: over HTTP alone no endpoint announces its blocks."""
+        await trio.sleep(timeout_s)
 
     async def _exchange(self, calls: Sequence[Call]) -> list[object | RpcError]:
         if self._takes_batches:

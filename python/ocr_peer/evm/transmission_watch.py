@@ -11,6 +11,7 @@ import structlog
 import trio
 
 from ocr_peer.errors import OperatingError
+from ocr_peer.evm.access import Call, ChainAccess
 from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.aggregator import NEW_TRANSMISSION, NewTransmission, decode_new_transmission
 from ocr_peer.evm.chain_objects import (
@@ -23,7 +24,6 @@ from ocr_peer.evm.chain_objects import (
     result_of,
 )
 from ocr_peer.evm.quantity import quantity, quantity_from_hex, to_hex
-from ocr_peer.evm.rpc import Call, RpcClient
 from ocr_peer.evm.rpc_errors import UnexpectedAnswer
 
 __all__ = ["OnchainTransmission", "TransmissionWatch"]
@@ -67,7 +67,7 @@ class TransmissionWatch:
 
     def __init__(
         self,
-        rpc: RpcClient,
+        rpc: ChainAccess,
         contract: bytes,
         *,
         from_block: int | None = None,
@@ -93,7 +93,7 @@ class TransmissionWatch:
         while not self._ready:
             more = await self._poll_guarded()
             if not more and not self._ready:
-                await trio.sleep(self._poll_interval_s)
+                await self._rpc.wait_for_head(self._poll_interval_s)
         return self._ready.popleft()
 
     async def _poll_guarded(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from ocr_peer.errors import OperatingError
+from ocr_peer.evm.access import ChainAccess
 from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.broadcast import BroadcastResult, Handover, broadcast
 from ocr_peer.evm.chain_objects import block_from_json, result_of
@@ -22,7 +23,6 @@ from ocr_peer.evm.fees import FEE_CALLS, Fees, FeeSettings, quote_fees
 from ocr_peer.evm.in_flight import InFlight
 from ocr_peer.evm.quantity import quantity_from_hex, to_hex
 from ocr_peer.evm.reverts import Revert, is_stale_report, revert_of
-from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.evm.rpc_errors import RpcError
 from ocr_peer.evm.signer import TransactionSigner, UnsignedTransaction, transaction_hash
 from ocr_peer.evm.transactions import TransactionRow, TransactionState, TransactionStore
@@ -101,7 +101,7 @@ class Transmitter:
 
     def __init__(
         self,
-        rpc: RpcClient,
+        rpc: ChainAccess,
         signer: TransactionSigner,
         store: TransactionStore,
         *,

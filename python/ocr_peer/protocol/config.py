@@ -6,6 +6,7 @@ Source of the rules: libocr `offchainreporting2plus/internal/config/ocr2config/p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NewType
 
 from ocr_peer.errors import InputError
@@ -21,6 +22,7 @@ __all__ = [
     "OracleId",
     "OracleIdentity",
     "PrivateConfig",
+    "ReportFormat",
     "earliest",
 ]
 
@@ -41,6 +43,16 @@ SECOND = Duration(1_000_000_000)
 
 MAX_ORACLES = 31
 """The contract packs observer ids and signer counters into single words (libocr `types.MaxOracles`)."""
+
+
+class ReportFormat(StrEnum):
+    """How a report's bytes and what is signed over them are laid out; each aggregator contract takes one."""
+
+    OCR2 = "ocr2"
+    """The deployed OCR2 aggregators' and aggregator A's: ABI-encoded, the report context in what is signed."""
+    PACKED = "packed"
+    """Aggregator B's (docs/contract-b.md): widths as needed, no extra hash."""
+
 
 _MIN_INTERVAL = Duration(200 * MILLISECOND)
 
