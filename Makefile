@@ -16,7 +16,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 # A uv of the surroundings must not redirect the environment.
 unexport VIRTUAL_ENV
 
-.PHONY: help demo test lint fmt bench bench-snapshot sim mutants contracts gas wheels deny clean
+.PHONY: help demo test lint fmt bench bench-snapshot sim mutants soak-chain contracts gas wheels deny clean
 help:
 	@echo "make demo       a living committee on this machine; ARGS='--rounds 10 --json' passes options on"
 	@echo "make test       build what is needed and pass the whole test suite"
@@ -28,6 +28,7 @@ help:
 	@echo "make deny       licences, bans and sources of the Rust crates; needs cargo-deny"
 	@echo "make sim        ten thousand seeded committees with faults"
 	@echo "make mutants    remove every guard of the core in turn; each must be noticed"
+	@echo "make soak-chain a thousand answers while nodes, endpoints and the chain are disturbed"
 	@echo "make contracts  compile the contracts and write their artifacts"
 	@echo "make gas        measure what a report costs, write contracts/gas.json and the table in contracts/README.md"
 
@@ -62,6 +63,9 @@ sim: .venv/.synced
 
 mutants: .venv/.synced
 	@$(BIN)/python -m tests.mutants $(ARGS)
+
+soak-chain: .venv/.synced contracts/node_modules/.installed
+	@$(BIN)/python -m tests.soak --rounds 1000 $(ARGS)
 
 lint: .venv/.synced
 	$(BIN)/ruff check .
