@@ -72,6 +72,24 @@ def signed(observer: int, body: bytes | None = None) -> tuple[bytes, bytes, int]
             "observer is 256, must be an integer from 0 to 255",
         ),
         (lambda: ocr_crypto.decode_report(bytes(127)), "report is malformed: length is 127, must be"),
+        (lambda: ocr_crypto.encode_packed_report([]), "number of observations is 0, must be 1 to 31"),
+        (
+            lambda: ocr_crypto.encode_packed_report([(0, b"", VALUE, 1)]),
+            "value is 0 bytes long, must be 24",
+        ),
+        (lambda: ocr_crypto.decode_packed_report(b""), "report is malformed: length is 0, must be"),
+        (
+            lambda: ocr_crypto.packed_signing_hash(b"", 1, 1, b""),
+            "config_digest is 0 bytes long, must be 32",
+        ),
+        (
+            lambda: ONCHAIN_SIGNERS[0].sign_packed_report(DIGEST, 1, 256, b""),
+            "round is 256, must be an integer from 0 to 255",
+        ),
+        (
+            lambda: ocr_crypto.Committee(DIGEST, 1, KEYS, ADDRESSES, report_format="ocr\n3"),
+            'report_format is "ocr\\n3", must be "ocr2" or "packed"',
+        ),
         (lambda: ocr_crypto.median_packed([]), "number of values is 0, must be at least 1"),
         (lambda: ocr_crypto.median_packed([VALUE, b""]), "value is 0 bytes long, must be 24"),
         (
@@ -187,6 +205,26 @@ def test_a_request_is_answered(committee: ocr_crypto.Committee) -> None:
     assert not committee.verify_report_signature(built.signing_hash, 1, signature)
     assert not committee.verify_report_signature(built.signing_hash, 200, signature)
     assert repr(built).startswith("BuiltReport(report=0x0000")
+
+
+def test_the_committees_format_decides_what_a_report_is(committee: ocr_crypto.Committee) -> None:
+    packing = ocr_crypto.Committee(DIGEST, 1, KEYS, ADDRESSES, report_format="packed")
+    assert (committee.report_format, packing.report_format) == ("ocr2", "packed")
+    request = [signed(3), signed(1, b"\0"), signed(2)]
+    built, plain = (one.verify_and_build_report(5, 6, b"", request) for one in (packing, committee))
+    assert (built.left_out, built.median24, built.juels24) == (plain.left_out, plain.median24, plain.juels24)
+    assert built.observations_timestamp == plain.observations_timestamp
+    assert built.extra_hash == bytes(32) != plain.extra_hash
+    assert built.signing_hash == ocr_crypto.packed_signing_hash(DIGEST, 5, 6, built.report)
+    timestamp, observers, values = ocr_crypto.decode_packed_report(built.report)
+    assert (timestamp, values[1]) == (built.observations_timestamp, built.median24)
+    assert sorted(observers) == [2, 3]
+    signature = ONCHAIN_SIGNERS[2].sign_packed_report(DIGEST, 5, 6, built.report)
+    assert packing.verify_report_signature(built.signing_hash, 2, signature)
+    with pytest.raises(ocr_crypto.RefusedReportRequest):
+        packing.verify_and_build_report(5, 6, b"", request[:2])
+    with pytest.raises(TypeError, match="report_format is 5, must be"):
+        ocr_crypto.Committee(DIGEST, 1, KEYS, ADDRESSES, report_format=5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 use crate::ed25519::{PublicKey, Weakness, verify_each};
 use crate::error::{Error, each_exactly, hexadecimal};
+use crate::format::ReportFormat;
 use crate::hash::Hash;
 use crate::observation::{SignedMessage, SignedObservation};
 use crate::secp256k1::{Address, recover_address};
@@ -16,6 +17,7 @@ pub struct Committee {
     f: usize,
     offchain_public_keys: Vec<PublicKey>,
     onchain_addresses: Vec<Address>,
+    report_format: ReportFormat,
 }
 
 /// What was found among the signatures of a report.
@@ -87,7 +89,21 @@ impl Committee {
             f,
             offchain_public_keys: keys.into_iter().map(PublicKey::new).collect(),
             onchain_addresses: distinct("on-chain address", onchain_addresses)?,
+            report_format: ReportFormat::default(),
         })
+    }
+
+    /// The same committee, reporting in another format than OCR2's.
+    #[must_use]
+    pub const fn with_report_format(mut self, report_format: ReportFormat) -> Self {
+        self.report_format = report_format;
+        self
+    }
+
+    /// How its reports are laid out and signed.
+    #[must_use]
+    pub const fn report_format(&self) -> ReportFormat {
+        self.report_format
     }
 
     /// Digest of the configuration.

@@ -9,17 +9,14 @@ use crate::committee::Committee;
 use crate::hash::Hash;
 use crate::int192::Int192;
 use crate::observation::{Observation, SignedMessage, SignedObservation};
-use crate::report::{
-    AttributedObservation, Report, build_report, inputs_hash, report_context, signing_hash,
-    sort_as_should_report,
-};
+use crate::report::{AttributedObservation, Report, sort_as_should_report};
 
 /// The report that a request leads to, and everything a follower needs to sign it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuiltReport {
-    /// The ABI encoding.
+    /// The bytes, in the committee's format.
     pub report: Vec<u8>,
-    /// h, which ties the report to the request.
+    /// h, which ties the report to the request; zero in the packed format.
     pub extra_hash: Hash,
     /// The answer.
     pub median: Int192,
@@ -201,6 +198,7 @@ fn build(
     if decoded.len() <= committee.f() {
         return Err(too_few);
     }
+    let format = committee.report_format();
     sort_as_should_report(&mut decoded);
     // There is at least one observation and at most one for each of 31 oracles.
     let Report {
@@ -208,16 +206,11 @@ fn build(
         timestamp,
         median,
         juels_per_fee_coin,
-    } = build_report(&mut decoded).map_err(|_| too_few)?;
-    let extra_hash = inputs_hash(
-        query,
-        observations
-            .iter()
-            .map(|signed| (signed.observation, signed.observer)),
-    );
-    let context = report_context(committee.config_digest(), epoch, round, &extra_hash);
+    } = format.build(&mut decoded).map_err(|_| too_few)?;
+    let extra_hash = format.extra_hash(query, observations);
+    let digest = committee.config_digest();
     Ok(BuiltReport {
-        signing_hash: signing_hash(&context, &bytes),
+        signing_hash: format.signing_hash(digest, epoch, round, &extra_hash, &bytes),
         report: bytes,
         extra_hash,
         median,
@@ -231,6 +224,9 @@ fn build(
 mod tests {
     use super::*;
     use crate::ed25519::OffchainSigner;
+    use crate::format::ReportFormat;
+    use crate::packed::{decode_packed_report, packed_signing_hash};
+    use crate::report::{report_context, signing_hash};
 
     const DIGEST: Hash = [7; 32];
 
@@ -262,9 +258,19 @@ mod tests {
     }
 
     fn answer(query: &[u8], request: &[Signed]) -> Result<BuiltReport, Refusal> {
+        answer_in(ReportFormat::Ocr2, query, request)
+    }
+
+    fn answer_in(
+        format: ReportFormat,
+        query: &[u8],
+        request: &[Signed],
+    ) -> Result<BuiltReport, Refusal> {
         let keys = [1, 2, 3, 4].map(|seed| OffchainSigner::new(&[seed; 32]).public_key());
         let addresses = [[1; 20], [2; 20], [3; 20], [4; 20]];
-        let committee = Committee::new(DIGEST, 1, &keys, &addresses).expect("four oracles");
+        let committee = Committee::new(DIGEST, 1, &keys, &addresses)
+            .expect("four oracles")
+            .with_report_format(format);
         let request: Vec<_> = request
             .iter()
             .map(|signed| SignedObservation {
@@ -284,6 +290,26 @@ mod tests {
         assert_eq!(built.median.to_be_bytes()[23], 3);
         let context = report_context(&DIGEST, 1, 2, &built.extra_hash);
         assert_eq!(built.signing_hash, signing_hash(&context, &built.report));
+    }
+
+    #[test]
+    fn a_packed_report_says_the_same_and_depends_on_no_extra_hash() {
+        let request = [honest(3), signed(2, vec![0]), honest(0), honest(1)];
+        let packed = answer_in(ReportFormat::Packed, b"", &request).expect("a report");
+        let plain = answer(b"", &request).expect("a report");
+        assert_eq!(
+            (packed.left_out, packed.timestamp, packed.median),
+            (plain.left_out, plain.timestamp, plain.median)
+        );
+        assert_eq!(packed.extra_hash, [0; 32]);
+        assert_eq!(
+            packed.signing_hash,
+            packed_signing_hash(&DIGEST, 1, 2, &packed.report)
+        );
+        let decoded = decode_packed_report(&packed.report).expect("a packed report");
+        assert_eq!(decoded.observers, [0, 1, 3]);
+        let refusal = answer_in(ReportFormat::Packed, b"", &request[..2]).expect_err("refused");
+        assert_eq!(refusal.rule(), "too_few_observations");
     }
 
     #[test]

@@ -41,6 +41,60 @@ impl Int192 {
         bytes
     }
 
+    /// From 1 to 24 bytes of big-endian two's complement, sign-extended.
+    #[must_use]
+    pub fn from_shortened(bytes: &[u8]) -> Option<Self> {
+        let first = bytes.first()?;
+        let mut whole = [if first & SIGN_BIT == 0 { 0x00 } else { 0xff }; INT192_LENGTH];
+        let start = INT192_LENGTH.checked_sub(bytes.len())?;
+        whole[start..].copy_from_slice(bytes);
+        Some(Self::from_be_bytes(whole))
+    }
+
+    /// The fewest bytes, at least one, that hold the number in two's complement.
+    #[must_use]
+    pub fn width(self) -> usize {
+        let bytes = self.to_be_bytes();
+        let fill = extension(&bytes);
+        let spare = bytes.windows(2).take_while(|pair| {
+            // The next byte still begins with the sign.
+            pair[0] == fill && (pair[1] ^ fill) & SIGN_BIT == 0
+        });
+        INT192_LENGTH - spare.count()
+    }
+
+    /// How much larger it is than `smaller`, big-endian and unsigned; modulo 2^192 if it is not.
+    #[must_use]
+    pub fn excess_over(self, smaller: Self) -> [u8; INT192_LENGTH] {
+        let mut excess = [0; INT192_LENGTH];
+        let mut borrow = false;
+        // The bias is the same on both sides.
+        for index in (0..INT192_LENGTH).rev() {
+            let (byte, first) = self.biased[index].overflowing_sub(smaller.biased[index]);
+            let (byte, second) = byte.overflowing_sub(u8::from(borrow));
+            excess[index] = byte;
+            borrow = first || second;
+        }
+        excess
+    }
+
+    /// The number that is larger by at most 24 bytes of big-endian excess; `None` beyond 192 bits.
+    #[must_use]
+    pub fn exceeded_by(self, excess: &[u8]) -> Option<Self> {
+        let start = INT192_LENGTH.checked_sub(excess.len())?;
+        let mut padded = [0; INT192_LENGTH];
+        padded[start..].copy_from_slice(excess);
+        let mut biased = self.biased;
+        let mut carry = false;
+        for (byte, more) in biased.iter_mut().zip(padded).rev() {
+            let (sum, first) = byte.overflowing_add(more);
+            let (sum, second) = sum.overflowing_add(u8::from(carry));
+            *byte = sum;
+            carry = first || second;
+        }
+        (!carry).then_some(Self { biased })
+    }
+
     /// The ABI encoding of `int192`: sign-extended to a word.
     #[must_use]
     pub fn to_word(self) -> Word {
@@ -102,6 +156,46 @@ mod tests {
     }
 
     #[test]
+    fn widths_are_the_least_that_hold_the_sign() {
+        for (value, width) in [
+            (0, 1),
+            (-1, 1),
+            (127, 1),
+            (128, 2),
+            (-128, 1),
+            (-129, 2),
+            (32_767, 2),
+            (32_768, 3),
+            (-32_768, 2),
+            (-32_769, 3),
+            (i128::MAX, 16),
+            (i128::MIN, 16),
+        ] {
+            assert_eq!(from_i128(value).width(), width, "{value}");
+        }
+        let mut least = [0; INT192_LENGTH];
+        least[0] = 0x80;
+        assert_eq!(Int192::from_be_bytes(least).width(), INT192_LENGTH);
+        assert_eq!(Int192::from_shortened(&[]), None);
+        assert_eq!(Int192::from_shortened(&[0; 25]), None);
+    }
+
+    #[test]
+    fn sums_end_at_192_bits() {
+        let largest = Int192::from_slice(&[&[0x7f][..], &[0xff; 23]].concat()).expect("24 bytes");
+        let least = Int192::from_slice(&[&[0x80][..], &[0; 23]].concat()).expect("24 bytes");
+        assert_eq!(largest.excess_over(least), [0xff; INT192_LENGTH]);
+        assert_eq!(least.exceeded_by(&[0xff; INT192_LENGTH]), Some(largest));
+        assert_eq!(largest.exceeded_by(&[]), Some(largest));
+        assert_eq!(largest.exceeded_by(&[1]), None);
+        assert_eq!(least.exceeded_by(&[0; 25]), None);
+        assert_eq!(
+            from_i128(1).excess_over(from_i128(2)),
+            [0xff; INT192_LENGTH]
+        );
+    }
+
+    #[test]
     fn a_median_of_nothing_is_an_error() {
         assert!(matches!(median(&mut []), Err(Error::Range { .. })));
     }
@@ -117,6 +211,24 @@ mod tests {
             let value = Int192::from_be_bytes(bytes);
             prop_assert_eq!(value.to_be_bytes(), bytes);
             prop_assert_eq!(Int192::from_word(&value.to_word()), Some(value));
+        }
+
+        #[test]
+        fn the_least_width_keeps_the_number_and_one_byte_less_does_not(value: i128, shift in 0_u32..128) {
+            let number = from_i128(value >> shift);
+            let (bytes, width) = (number.to_be_bytes(), number.width());
+            prop_assert_eq!(Int192::from_shortened(&bytes[INT192_LENGTH - width..]), Some(number));
+            if width > 1 {
+                let shorter = Int192::from_shortened(&bytes[INT192_LENGTH - width + 1..]);
+                prop_assert_ne!(shorter, Some(number));
+            }
+        }
+
+        #[test]
+        fn what_one_exceeds_the_other_by_leads_from_one_to_the_other(a: [u8; 24], b: [u8; 24]) {
+            let (a, b) = (Int192::from_be_bytes(a), Int192::from_be_bytes(b));
+            let (smaller, larger) = (a.min(b), a.max(b));
+            prop_assert_eq!(smaller.exceeded_by(&larger.excess_over(smaller)), Some(larger));
         }
 
         #[test]

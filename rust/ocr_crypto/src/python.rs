@@ -13,6 +13,7 @@
 mod arguments;
 mod committee;
 mod median;
+mod packed;
 mod primitives;
 mod signers;
 
@@ -45,6 +46,10 @@ mod _native {
     use super::median::{
         decode_observation, decode_report, encode_observation, encode_report, inputs_hash,
         median_packed, report_context, report_signing_hash,
+    };
+    #[pymodule_export]
+    use super::packed::{
+        compact_signature, decode_packed_report, encode_packed_report, packed_signing_hash,
     };
     #[pymodule_export]
     use super::primitives::BarePrimitives;

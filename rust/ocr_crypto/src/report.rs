@@ -38,7 +38,7 @@ pub fn sort_as_should_report(observations: &mut [AttributedObservation]) {
 /// A report: its bytes, and what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The ABI encoding.
+    /// The encoding.
     pub bytes: Vec<u8>,
     /// The median of the observations' timestamps.
     pub timestamp: u32,
@@ -63,14 +63,11 @@ pub fn build_report(observations: &mut [AttributedObservation]) -> Result<Report
             rule,
         ));
     }
-    let middle = observations.len() / 2;
-    gosort::sort(observations, |a, b| a.timestamp < b.timestamp);
-    let timestamp = observations[middle].timestamp;
-    gosort::sort(observations, |a, b| {
-        a.juels_per_fee_coin < b.juels_per_fee_coin
-    });
-    let juels_per_fee_coin = observations[middle].juels_per_fee_coin;
-    gosort::sort(observations, |a, b| a.value < b.value);
+    let Medians {
+        timestamp,
+        value: median,
+        juels_per_fee_coin,
+    } = sort_as_codec(observations);
 
     let mut observers: Word = [0; 32];
     for (byte, observation) in observers.iter_mut().zip(&*observations) {
@@ -88,9 +85,33 @@ pub fn build_report(observations: &mut [AttributedObservation]) -> Result<Report
     Ok(Report {
         bytes,
         timestamp,
-        median: observations[middle].value,
+        median,
         juels_per_fee_coin,
     })
+}
+
+/// The element ⌊k/2⌋ of each sorted list.
+pub(crate) struct Medians {
+    pub(crate) timestamp: u32,
+    pub(crate) value: Int192,
+    pub(crate) juels_per_fee_coin: Int192,
+}
+
+/// Brings observations into the order of a report. There must be at least one.
+pub(crate) fn sort_as_codec(observations: &mut [AttributedObservation]) -> Medians {
+    let middle = observations.len() / 2;
+    gosort::sort(observations, |a, b| a.timestamp < b.timestamp);
+    let timestamp = observations[middle].timestamp;
+    gosort::sort(observations, |a, b| {
+        a.juels_per_fee_coin < b.juels_per_fee_coin
+    });
+    let juels_per_fee_coin = observations[middle].juels_per_fee_coin;
+    gosort::sort(observations, |a, b| a.value < b.value);
+    Medians {
+        timestamp,
+        value: observations[middle].value,
+        juels_per_fee_coin,
+    }
 }
 
 /// What the bytes of a report say.

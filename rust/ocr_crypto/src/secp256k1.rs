@@ -14,10 +14,14 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::hash::{Hash, keccak256};
+use crate::packed::packed_signing_hash;
 use crate::report::{report_context, signing_hash};
 
 /// Length of a signature, in bytes.
 pub const SIGNATURE_LENGTH: usize = 65;
+
+/// Length of a compact signature, in bytes.
+pub const COMPACT_LENGTH: usize = 64;
 
 /// An Ethereum address.
 pub type Address = [u8; 20];
@@ -28,6 +32,33 @@ pub type Address = [u8; 20];
 /// because the contract adds 27 to v.
 #[must_use]
 pub fn recover_address(digest: &Hash, signature: &[u8]) -> Option<Address> {
+    let (signature, _) = parsed(signature)?;
+    let key = signature.recover(Message::from_digest(*digest)).ok()?;
+    Some(address_of(&key))
+}
+
+/// The signature of the same signer in 64 bytes: r ‖ s with the recovery id as the highest bit of
+/// s (EIP-2098). `None` if it is no signature at all.
+///
+/// A high s, which [`recover_address`] accepts and which leaves no room for that bit, is replaced
+/// by the low one: anybody can turn one into the other.
+#[must_use]
+pub fn compact_signature(signature: &[u8]) -> Option<[u8; COMPACT_LENGTH]> {
+    let (signature, v) = parsed(signature)?;
+    let given = signature.to_standard();
+    let mut low = given;
+    low.normalize_s();
+    let flipped = u8::from(low != given);
+    let mut compact = low.serialize_compact();
+    if compact[..32] == [0; 32] || compact[32..] == [0; 32] {
+        // The library reads zeros, and finds no signer for them.
+        return None;
+    }
+    compact[32] |= (v ^ flipped) << 7;
+    Some(compact)
+}
+
+fn parsed(signature: &[u8]) -> Option<(RecoverableSignature, u8)> {
     let signature: &[u8; SIGNATURE_LENGTH] = signature.try_into().ok()?;
     let (compact, &[v]) = signature
         .split_first_chunk::<64>()
@@ -40,9 +71,7 @@ pub fn recover_address(digest: &Hash, signature: &[u8]) -> Option<Address> {
         1 => RecoveryId::One,
         _ => return None,
     };
-    let signature = RecoverableSignature::from_compact(compact, id).ok()?;
-    let key = signature.recover(Message::from_digest(*digest)).ok()?;
-    Some(address_of(&key))
+    Some((RecoverableSignature::from_compact(compact, id).ok()?, v))
 }
 
 fn address_of(key: &PublicKey) -> Address {
@@ -133,6 +162,20 @@ impl OnchainSigner {
         let context = report_context(config_digest, epoch, round, extra_hash);
         self.sign(&signing_hash(&context, report))
     }
+
+    /// Signs a packed report, which has no further context.
+    ///
+    /// # Errors
+    /// As [`Self::sign`].
+    pub fn sign_packed_report(
+        &self,
+        config_digest: &Hash,
+        epoch: u32,
+        round: u8,
+        report: &[u8],
+    ) -> Result<[u8; SIGNATURE_LENGTH], Error> {
+        self.sign(&packed_signing_hash(config_digest, epoch, round, report))
+    }
 }
 
 /// `sign_ecdsa_recoverable` of the library without the blinding afterwards.
@@ -208,6 +251,67 @@ mod tests {
         let high = with_high_s(signature);
         assert!(high[32] >= 0x7f, "high s");
         assert_eq!(recover_address(&[9; 32], &high), Some(*signer.address()));
+    }
+
+    /// The signature that a compact one stands for.
+    fn expanded(mut compact: [u8; COMPACT_LENGTH]) -> Vec<u8> {
+        let v = compact[32] >> 7;
+        compact[32] &= 0x7f;
+        [&compact[..], &[v]].concat()
+    }
+
+    #[test]
+    fn compact_signatures_are_low_and_of_the_same_signer() {
+        let signer = signer();
+        let mut seen = [false; 2];
+        for byte in 0..8 {
+            let digest = [byte; 32];
+            let signature = signer.sign(&digest).expect("a signature");
+            let compact = compact_signature(&signature).expect("a compact signature");
+            assert_eq!(expanded(compact), signature);
+            assert_eq!(compact_signature(&with_high_s(signature)), Some(compact));
+            assert_eq!(
+                recover_address(&digest, &expanded(compact)),
+                Some(*signer.address())
+            );
+            seen[usize::from(signature[64])] = true;
+        }
+        assert_eq!(seen, [true; 2], "both recovery ids");
+    }
+
+    #[test]
+    fn what_is_no_signature_has_no_compact_form() {
+        let signature = signer().sign(&[9; 32]).expect("a signature");
+        let changed = |range: std::ops::Range<usize>, bytes: &[u8]| {
+            let mut changed = signature;
+            changed[range].copy_from_slice(bytes);
+            compact_signature(&changed)
+        };
+        for v in [2, 27, 255] {
+            assert_eq!(changed(64..65, &[v]), None, "v = {v}");
+        }
+        for number in [[0; 32], ORDER, [0xff; 32]] {
+            assert_eq!(changed(0..32, &number), None, "r");
+            assert_eq!(changed(32..64, &number), None, "s");
+        }
+        assert_eq!(compact_signature(&signature[..64]), None);
+        assert_eq!(compact_signature(&[]), None);
+    }
+
+    #[test]
+    fn the_signature_of_the_specification() {
+        // docs/contract-b.md.
+        let report = hex::decode("6553f10004010202000301fe00070007012e").expect("hex");
+        let mut digest = [0; 32];
+        digest[31] = 1;
+        let signer = OnchainSigner::new(&[1; 32]).expect("a valid scalar");
+        let signature = signer.sign_packed_report(&digest, 7, 3, &report);
+        let compact = compact_signature(&signature.expect("a signature")).expect("compact");
+        assert_eq!(
+            hex::encode(compact),
+            "d2b20f2e98cee44903e35d8d054a9fdfc516a7883e3c7c10671c7c32252ecc30\
+             9b651058adf254c6464f99945214a341d37bdb9204f786f5d228fc8739519691"
+        );
     }
 
     #[test]

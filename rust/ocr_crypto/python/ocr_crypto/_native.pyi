@@ -20,7 +20,9 @@ __all__ = [
     "RefusedReportRequest",
     "blake3",
     "build_info",
+    "compact_signature",
     "decode_observation",
+    "decode_packed_report",
     "decode_report",
     "decrypt_shared_secret",
     "derive_shared_secret_keys",
@@ -29,6 +31,7 @@ __all__ = [
     "ed25519_sign",
     "ed25519_verify",
     "encode_observation",
+    "encode_packed_report",
     "encode_report",
     "encrypt_shared_secret",
     "evm_config_digest",
@@ -36,6 +39,7 @@ __all__ = [
     "keccak256",
     "leader",
     "median_packed",
+    "packed_signing_hash",
     "permutation",
     "proto_fields",
     "proto_varints",
@@ -105,6 +109,13 @@ def recover_address(digest: bytes, signature: bytes) -> bytes | None:
 
     `None` if the signature is not 65 bytes long, v is neither 0 nor 1, or no key fits. A high s is
     accepted, as by the EVM's ecrecover.
+    """
+
+def compact_signature(signature: bytes) -> bytes | None:
+    """The signature of the same signer in 64 bytes: r, then s with v as its highest bit (EIP-2098).
+
+    A high s is replaced by the low one. `None` if the signature is not 65 bytes long, v is neither
+    0 nor 1, or r or s are out of range.
     """
 
 # Schedule
@@ -216,6 +227,25 @@ def report_signing_hash(
 ) -> bytes:
     """What oracles sign for the contract: keccak256(keccak256(report) ‖ context)."""
 
+# Reports of aggregator B (docs/contract-b.md of the project)
+
+def encode_packed_report(observations: Sequence[tuple[int, bytes, bytes, int]]) -> bytes:
+    """The packed report over (timestamp, value, juels per fee coin, observer), 1 to 31 of them.
+
+    Observations stand in the order that `encode_report` gives them. Juels decide about ties alone.
+    """
+
+def decode_packed_report(data: bytes) -> tuple[int, bytes, list[bytes]]:
+    """Reads a packed report: timestamp, observers (one byte each), observations.
+
+    The answer is the observation at index ⌊k/2⌋. As lenient as the contract: numbers may be wider
+    than they need be and stand in any order. `ValueError` names the part at fault and its value;
+    an observation beyond int192 is a fault too.
+    """
+
+def packed_signing_hash(config_digest: bytes, epoch: int, round: int, report: bytes) -> bytes:
+    """What oracles sign for aggregator B: keccak256(digest ‖ epoch, 4 bytes ‖ round, 1 ‖ report)."""
+
 # Protocol buffers, read as leniently as by Go
 
 def proto_fields(data: bytes) -> list[tuple[int, int, int | bytes]] | None:
@@ -262,6 +292,9 @@ class OnchainSigner:
     ) -> bytes:
         """The 65-byte signature of a report in its context (epoch uint32, round uint8)."""
 
+    def sign_packed_report(self, config_digest: bytes, epoch: int, round: int, report: bytes) -> bytes:
+        """The 65-byte signature of a packed report (epoch uint32, round uint8)."""
+
 class RefusedReportRequest(ValueError):  # noqa: N818
     """A leader's report request that breaks a rule; the message says it in words.
 
@@ -280,15 +313,15 @@ class BuiltReport:
 
     @property
     def report(self) -> bytes:
-        """The ABI encoding."""
+        """The bytes, in the committee's format."""
 
     @property
     def extra_hash(self) -> bytes:
-        """h, 32 bytes, over all observations of the request."""
+        """h, 32 bytes, over all observations of the request; zero in the packed format."""
 
     @property
     def signing_hash(self) -> bytes:
-        """The hash that `OnchainSigner.sign_report` signs and the contract recovers from."""
+        """The hash that `OnchainSigner` signs and the contract recovers from."""
 
     @property
     def median24(self) -> bytes:
@@ -316,8 +349,10 @@ class Committee:
         f: int,
         offchain_public_keys: Sequence[bytes],
         onchain_addresses: Sequence[bytes],
+        *,
+        report_format: str = "ocr2",
     ) -> Committee:
-        """Keys by oracle index.
+        """Keys by oracle index; `report_format` is "ocr2" or "packed", and decides what reports are.
 
         `ValueError` names an oracle whose key is another's too or has a wrong length, and refuses
         lists of different lengths, n = 0, n > 31 and n <= 3f.
@@ -334,6 +369,10 @@ class Committee:
     @property
     def f(self) -> int:
         """Number of faulty oracles tolerated."""
+
+    @property
+    def report_format(self) -> str:
+        """How reports are laid out and signed, "ocr2" or "packed"."""
 
     @property
     def weak_keys(self) -> list[tuple[int, str]]:

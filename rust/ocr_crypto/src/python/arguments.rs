@@ -6,6 +6,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use crate::error::Error;
+use crate::format::ReportFormat;
 use crate::observation::SignedObservation;
 
 impl From<Error> for PyErr {
@@ -59,6 +60,26 @@ bounded! {
     ConfigCount(u64) = "config_count";
     /// Version of the off-chain configuration.
     ConfigVersion(u64) = "offchain_config_version";
+}
+
+impl<'py> FromPyObject<'_, 'py> for ReportFormat {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let rule = "\"ocr2\" or \"packed\"";
+        let name: &str = value
+            .extract()
+            .map_err(|error| named(&error, &value, "report_format", rule))?;
+        Self::named(name).ok_or_else(|| {
+            let value = format!("\"{}\"", name.escape_debug());
+            Error::Range {
+                field: "report_format",
+                value,
+                rule,
+            }
+            .into()
+        })
+    }
 }
 
 /// A chain id as the word that it is on chain.

@@ -11,6 +11,7 @@ use super::arguments::{
 use crate::committee;
 use crate::error::{exactly, hexadecimal};
 use crate::follower::{self, Refusal, verify_and_build_report};
+use crate::format::ReportFormat;
 use crate::observation::{SignedMessage, SignedObservation};
 
 pyo3::create_exception!(
@@ -94,19 +95,29 @@ pub struct Committee(committee::Committee);
 #[pymethods]
 impl Committee {
     #[new]
+    #[pyo3(
+        signature = (
+            config_digest, f, offchain_public_keys, onchain_addresses, *,
+            report_format=ReportFormat::Ocr2
+        ),
+        text_signature = "(config_digest, f, offchain_public_keys, onchain_addresses, *, report_format='ocr2')"
+    )]
     fn new(
         config_digest: &[u8],
         f: Faulty,
         offchain_public_keys: Vec<PyBackedBytes>,
         onchain_addresses: Vec<PyBackedBytes>,
+        report_format: ReportFormat,
     ) -> PyResult<Self> {
         let digest = *exactly("config_digest", config_digest)?;
-        Ok(Self(committee::Committee::new(
-            digest,
-            f.0,
-            &offchain_public_keys,
-            &onchain_addresses,
-        )?))
+        let committee =
+            committee::Committee::new(digest, f.0, &offchain_public_keys, &onchain_addresses)?;
+        Ok(Self(committee.with_report_format(report_format)))
+    }
+
+    #[getter]
+    const fn report_format(&self) -> &'static str {
+        self.0.report_format().name()
     }
 
     #[getter]

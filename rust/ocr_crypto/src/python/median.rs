@@ -15,7 +15,7 @@ fn int192_argument(field: &'static str, bytes: &[u8]) -> Result<Int192, Error> {
     exactly(field, bytes).copied().map(Int192::from_be_bytes)
 }
 
-fn int192_result(py: Python<'_>, value: Int192) -> Bytes<'_> {
+pub fn int192_result(py: Python<'_>, value: Int192) -> Bytes<'_> {
     PyBytes::new(py, &value.to_be_bytes())
 }
 
@@ -52,24 +52,32 @@ pub fn decode_observation<'py>(py: Python<'py>, data: &[u8]) -> Option<Observati
     ))
 }
 
+/// Timestamp, value, juels per fee coin and observer.
+pub type AttributedTuple = (Timestamp, PyBackedBytes, PyBackedBytes, Observer);
+
+/// The same, with its numbers checked.
+pub fn attributed_observations(
+    tuples: &[AttributedTuple],
+) -> Result<Vec<AttributedObservation>, Error> {
+    let attributed = tuples.iter().map(|(timestamp, value, juels, observer)| {
+        Ok(AttributedObservation {
+            timestamp: timestamp.0,
+            value: int192_argument("value", value)?,
+            juels_per_fee_coin: int192_argument("juels_per_fee_coin", juels)?,
+            observer: observer.0,
+        })
+    });
+    attributed.collect()
+}
+
 #[pyfunction]
 #[pyo3(signature = (observations, *, codec_only=false))]
 pub fn encode_report(
     py: Python<'_>,
-    observations: Vec<(Timestamp, PyBackedBytes, PyBackedBytes, Observer)>,
+    observations: Vec<AttributedTuple>,
     codec_only: bool,
 ) -> PyResult<Bytes<'_>> {
-    let attributed = observations
-        .iter()
-        .map(|(timestamp, value, juels, observer)| {
-            Ok(AttributedObservation {
-                timestamp: timestamp.0,
-                value: int192_argument("value", value)?,
-                juels_per_fee_coin: int192_argument("juels_per_fee_coin", juels)?,
-                observer: observer.0,
-            })
-        });
-    let mut attributed = attributed.collect::<Result<Vec<_>, Error>>()?;
+    let mut attributed = attributed_observations(&observations)?;
     if !codec_only {
         sort_as_should_report(&mut attributed);
     }

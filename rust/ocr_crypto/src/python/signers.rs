@@ -83,6 +83,20 @@ impl OnchainSigner {
         Ok(PyBytes::new(py, &signature))
     }
 
+    fn sign_packed_report<'py>(
+        &self,
+        py: Python<'py>,
+        config_digest: &[u8],
+        epoch: Epoch,
+        round: Round,
+        report: &[u8],
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let digest = exactly("config_digest", config_digest)?;
+        let signature =
+            py.detach(|| self.0.sign_packed_report(digest, epoch.0, round.0, report))?;
+        Ok(PyBytes::new(py, &signature))
+    }
+
     fn __repr__(&self) -> String {
         format!("OnchainSigner(address=0x{})", hexadecimal(self.0.address()))
     }
