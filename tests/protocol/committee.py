@@ -24,6 +24,7 @@ from ocr_peer.protocol.config import (
     OracleId,
     OracleIdentity,
     PrivateConfig,
+    ReportFormat,
 )
 from ocr_peer.protocol.effects import (
     Broadcast,
@@ -121,6 +122,7 @@ class Register:
     refuse_from: frozenset[OracleId] = frozenset()
     """Transmitters whose transactions never land."""
     readable: bool = True
+    report_format: ReportFormat = ReportFormat.OCR2
 
     def view(self, now: Instant) -> ChainView | None:
         """The state as an oracle reads it."""
@@ -134,7 +136,7 @@ class Register:
             self.config_digest,
             tag.epoch,
             tag.round,
-            report_median(report.report),
+            report_median(report.report, self.report_format),
             at // SECOND,
             None,
             0,
@@ -160,7 +162,7 @@ class Committee:
         self.config = committee_config(n, f, **changes)
         self.private = PrivateConfig(_seed("leader key")[:16], _seed("transmission key")[:16])
         self.now = EPOCH_START
-        self.chain = Register(self.config.config_digest)
+        self.chain = Register(self.config.config_digest, report_format=self.config.report_format)
         self.observe: Callable[[OracleId, RoundTag], int | None] = lambda oracle, tag: (
             100_000 + 10 * oracle + tag.round
         )
@@ -208,7 +210,9 @@ class Committee:
 
     def answers(self) -> list[int]:
         """Medians accepted on chain, in order."""
-        return [report_median(report.report) for _, _, report in self.chain.accepted]
+        return [
+            report_median(report.report, self.config.report_format) for _, _, report in self.chain.accepted
+        ]
 
     def reached(self, kind: MilestoneKind, oracle: int | None = None) -> list[RoundTag]:
         """Rounds in which an oracle, or any, reached the milestone."""

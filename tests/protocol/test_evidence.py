@@ -8,10 +8,10 @@ import pytest
 
 from ocr_peer import crypto
 from ocr_peer.median.config import encode_int192
-from ocr_peer.protocol.config import ConfigDigest, OracleId
+from ocr_peer.protocol.config import ConfigDigest, OracleId, ReportFormat
 from ocr_peer.protocol.effects import Effect, PeerFault, Persist
 from ocr_peer.protocol.events import MessageReceived
-from ocr_peer.protocol.evidence import Evidence, EvidenceKind, SignedPayload, holds
+from ocr_peer.protocol.evidence import Evidence, EvidenceKind, SignedPayload, differing_reports, holds
 from ocr_peer.protocol.finalizer import CERTIFICATES_COMPARED
 from ocr_peer.protocol.messages import Final, Observe, ObserveReq, ReportReq
 from ocr_peer.protocol.report import AttributedObservation, AttributedSignature, RoundTag
@@ -34,15 +34,19 @@ def final(committee: Committee, values: list[int], signers: list[int], tag: Roun
     items = [observation(committee, observer, value, tag) for observer, value in enumerate(values)]
     keys = [crypto.ed25519_public_key(member_keys(o).offchain) for o in range(committee.config.n)]
     addresses = [crypto.secp256k1_address(member_keys(o).onchain) for o in range(committee.config.n)]
-    native = crypto.Committee(committee.config.config_digest, committee.config.f, keys, addresses)
+    native = crypto.Committee(
+        committee.config.config_digest,
+        committee.config.f,
+        keys,
+        addresses,
+        report_format=committee.config.report_format,
+    )
     built = native.verify_and_build_report(
         tag.epoch, tag.round, b"", [(item.observation, item.signature, item.observer) for item in items]
     )
     signatures = tuple(
         AttributedSignature(
-            crypto.OnchainSigner(member_keys(signer).onchain).sign_report(
-                committee.config.config_digest, tag.epoch, tag.round, built.extra_hash, built.report
-            ),
+            crypto.secp256k1_sign(member_keys(signer).onchain, built.signing_hash),
             OracleId(signer),
         )
         for signer in signers
@@ -50,8 +54,8 @@ def final(committee: Committee, values: list[int], signers: list[int], tag: Roun
     return Final(tag.epoch, tag.round, built.extra_hash, built.report, signatures)
 
 
-def quiet(n: int = 4, f: int = 1) -> tuple[Committee, OracleId, OracleId]:
-    committee = Committee(n, f, delays=lambda *_: ())
+def quiet(n: int = 4, f: int = 1, **changes: object) -> tuple[Committee, OracleId, OracleId]:
+    committee = Committee(n, f, delays=lambda *_: (), **changes)
     committee.start()
     leader = committee.oracles[OracleId(0)].leader
     return committee, leader, OracleId((leader + 2) % n)
@@ -188,9 +192,58 @@ def test_certificates_are_held_for_comparison_within_a_bound() -> None:
         assert len(finalizer._compared) <= CERTIFICATES_COMPARED
 
 
-@pytest.fixture
-def proofs() -> list[Evidence]:
-    committee, leader, follower = quiet()
+PACKED = {"report_format": ReportFormat.PACKED}
+
+
+def test_two_packed_reports_convict_those_who_signed_both() -> None:
+    committee, _, follower = quiet(7, 2, **PACKED)
+    one = final(committee, [10, 20, 30, 40, 50], [0, 1, 3])
+    other = final(committee, [10, 20, 30, 40, 60], [0, 1, 4])
+    committee.inject(follower, MessageReceived(OracleId(5), one))
+    effects = committee.inject(follower, MessageReceived(OracleId(6), other))
+    proofs = found(effects)
+    assert [proof.oracle for proof in proofs] == [0, 1]
+    assert all(holds(proof) and proof.kind is EvidenceKind.PACKED_REPORT for proof in proofs)
+    assert [proof.first.payload for proof in proofs] == [one.report] * 2
+    assert accused(effects) == [(o, "signed two different packed reports for one round") for o in (0, 1)]
+
+
+def test_an_extra_hash_that_nobody_signed_convicts_nobody() -> None:
+    # h is no part of what is signed here, so that anybody can put another one to good signatures.
+    committee, _, follower = quiet(7, 2, **PACKED)
+    genuine = final(committee, [1, 2, 3, 4, 5], [0, 1, 3])
+    altered = replace(genuine, extra_hash=b"\1" * 32)
+    effects = committee.inject(follower, MessageReceived(OracleId(6), altered))
+    assert found(effects) == []
+    assert accused(effects) == [(6, "final report refused: an extra hash that nobody signed")]
+    assert not accused(committee.inject(follower, MessageReceived(OracleId(5), genuine)))
+    effects = committee.inject(follower, MessageReceived(OracleId(6), altered))
+    assert found(effects) == []
+    assert accused(effects) == [(6, "final report refused: not the one that is final")]
+    assert differing_reports(committee.config, genuine, altered) == []
+
+
+def test_one_report_in_two_rounds_of_the_other_format_is_no_pair_of_packed_reports() -> None:
+    # What is signed for OCR2 begins with the report's hash, where a packed message has its digest.
+    report = b"the same in both rounds"
+    secret, digest = member_keys(0).onchain, b"\x00\x01" + bytes(range(30))
+    signed = []
+    for round_ in (1, 2):
+        context = crypto.report_context(digest, 9, round_, bytes(32))
+        signature = crypto.OnchainSigner(secret).sign_report(digest, 9, round_, bytes(32), report)
+        signed.append(SignedPayload(context[5:], signature))
+    forged_digest, tag = crypto.keccak256(report), RoundTag(int.from_bytes(digest[:4], "big"), digest[4])
+    key = crypto.secp256k1_address(secret)
+    for item in signed:
+        covered = crypto.packed_signing_hash(forged_digest, *tag, item.payload)
+        assert crypto.recover_address(covered, item.signature) == key, "it does look like one"
+    proof = Evidence(ConfigDigest(forged_digest), OracleId(0), key, EvidenceKind.PACKED_REPORT, tag, *signed)
+    assert not holds(proof)
+
+
+@pytest.fixture(params=list(ReportFormat))
+def proofs(request: pytest.FixtureRequest) -> list[Evidence]:
+    committee, leader, follower = quiet(report_format=request.param)
     items = [observation(committee, 2, value) for value in (7, 8)]
     evidence = Evidence.of_observations(committee.config, TAG, *items)
     one, other = final(committee, [1, 2, 3], [0, 1]), final(committee, [1, 2, 4], [0, 1])
@@ -214,7 +267,7 @@ def test_a_proof_holds_for_what_was_signed_and_for_nothing_else(proofs: list[Evi
             replace(proof, key=bytes(20)),
             replace(proof, key=b""),
             replace(proof, second=SignedPayload(b"", b"")),
-            replace(proof, kind=next(kind for kind in EvidenceKind if kind is not proof.kind)),
+            *(replace(proof, kind=kind) for kind in EvidenceKind if kind is not proof.kind),
         ]
         assert not any(holds(other) for other in others)
 

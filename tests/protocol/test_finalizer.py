@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ocr_peer.protocol.config import SECOND, Duration, OracleId
+from ocr_peer.protocol.config import SECOND, Duration, OracleId, ReportFormat
 from ocr_peer.protocol.effects import Broadcast, Effect, MilestoneKind
 from ocr_peer.protocol.evidence import Evidence, differing_reports
 from ocr_peer.protocol.finalizer import CERTIFICATES_COMPARED, Finalizer, certificate_fault
@@ -101,6 +101,15 @@ def test_a_certificate_certifies_exactly_what_a_quorum_signed(message: Final, ex
     assert blamed(effects) == ([] if expected else [SENDER])
     # A refused one does not keep the true one out.
     assert taken(machine, final()) is not expected
+
+
+@pytest.mark.parametrize(
+    ("extra_hash", "expected"), [(bytes(32), True), (b"\1" + bytes(31), False), (bytes(31) + b"\1", False)]
+)
+def test_a_packed_report_has_no_extra_hash(extra_hash: bytes, expected: bool) -> None:
+    machine = finalizer(report_format=ReportFormat.PACKED)
+    assert taken(machine, final(extra_hash=extra_hash)) is expected
+    assert taken(finalizer(), final(extra_hash=extra_hash))
 
 
 def test_why_a_certificate_is_refused() -> None:

@@ -7,10 +7,11 @@ import random
 
 import pytest
 
+from ocr_peer import crypto
 from ocr_peer.median.config import MedianOffchainConfig
 from ocr_peer.median.plugin import MedianPlugin
 from ocr_peer.protocol.attestation import committee_keys
-from ocr_peer.protocol.config import SECOND, Duration, OracleId
+from ocr_peer.protocol.config import SECOND, Duration, OracleId, ReportFormat
 from ocr_peer.protocol.effects import MilestoneKind, PeerFault
 from ocr_peer.protocol.events import MessageReceived
 from ocr_peer.protocol.messages import Final, FinalEcho, NewEpoch, Observe, ObserveReq, Report, ReportReq
@@ -204,6 +205,40 @@ def test_messages_stay_below_their_kinds_limits() -> None:
         assert len(encoded) <= max_message_bytes(31, limits)
         kinds.add(type(message))
     assert kinds == {NewEpoch, ObserveReq, Observe, ReportReq, Report, Final, FinalEcho}
+
+
+@pytest.mark.parametrize(("n", "f"), [(1, 0), (4, 1), (7, 2), (31, 10)])
+@pytest.mark.parametrize("unique", [False, True])
+def test_a_committee_of_the_packed_format(n: int, f: int, unique: bool) -> None:
+    committee = Committee(n, f, report_format=ReportFormat.PACKED, unique_reports=unique)
+    committee.observe = lambda oracle, tag: 10**11 + oracle - 5
+    committee.start()
+    assert committee.run(30, lambda: len(committee.answers()) >= 3)
+    assert not committee.faults
+    keys = committee_keys(committee.config)
+    assert keys.report_format == "packed"
+    for _, _, report in committee.chain.accepted:
+        context = report.context
+        assert context.extra_hash == bytes(32)
+        covered = crypto.packed_signing_hash(
+            context.config_digest, context.epoch, context.round, report.report
+        )
+        assert len(report.signatures) == f + 1
+        assert all(keys.verify_report_signature(covered, s.signer, s.signature) for s in report.signatures)
+        assert len(report.report) < 7 + 2 * n + 24
+    limits = MedianPlugin(committee.config, keys).limits
+    assert not any(oversize(m, len(encode_message(m)), n, limits) for _, _, m in committee.sent)
+
+
+def test_oracles_of_different_formats_do_not_agree_and_say_so() -> None:
+    committee = Committee(4, 1)
+    packing = Committee(4, 1, report_format=ReportFormat.PACKED)
+    committee.start(0, 1, 2)
+    packing.start(3)
+    committee.oracles[OracleId(3)] = packing.oracles[OracleId(3)]
+    assert committee.run(30, lambda: len(committee.answers()) >= 3), "three of four are enough"
+    reasons = {fault.reason for _, fault in committee.faults}
+    assert any(reason.startswith(("final report refused: ", "signed a different")) for reason in reasons)
 
 
 @pytest.mark.parametrize(("n", "f", "quorum"), [(4, 1, 3), (5, 1, 4), (7, 2, 5), (31, 10, 21)])

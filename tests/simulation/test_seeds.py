@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import ocr_peer.simulation
+from ocr_peer.protocol.config import ReportFormat
 from ocr_peer.simulation.faults import Behaviour, Fault, FaultKind, FaultPlan
 from ocr_peer.simulation.run import Outcome, Scenario, simulate
 
@@ -52,6 +53,31 @@ def test_seeds_with_real_signatures() -> None:
 def test_seeds_with_unique_reports() -> None:
     for seed in range(40):
         outcome = simulate(Scenario(seed=seed, n=7, rounds=8, fast=True, unique=True))
+        assert outcome.violation is None, fails(outcome)
+
+
+def test_seeds_with_packed_reports() -> None:
+    counted: set[str] = set()
+    accepted = evidence = 0
+    for seed in range(120):
+        scenario = Scenario(seed=seed, rounds=12, fast=True, report_format=ReportFormat.PACKED)
+        outcome = simulate(scenario)
+        assert outcome.violation is None, fails(outcome)
+        accepted += outcome.accepted
+        evidence += outcome.evidence
+        counted |= {reason.partition(": ")[2] for reason in outcome.peer_faults}
+    assert accepted > 1000
+    assert evidence > 0
+    assert "final report refused: an extra hash that nobody signed" in counted
+
+
+def test_packed_seeds_of_a_larger_committee_with_unique_reports_and_real_signatures() -> None:
+    packed = Scenario(seed=0, n=7, rounds=8, report_format=ReportFormat.PACKED)
+    for seed in range(20):
+        outcome = simulate(replace(packed, seed=seed, fast=True, unique=seed % 2 == 0))
+        assert outcome.violation is None, fails(outcome)
+    for seed in range(6):
+        outcome = simulate(replace(packed, seed=seed))
         assert outcome.violation is None, fails(outcome)
 
 
@@ -101,8 +127,10 @@ def test_another_seed_makes_another_trace() -> None:
 
 def test_fake_signatures_lead_to_the_same_verdicts() -> None:
     for seed in range(12):
-        real = simulate(Scenario(seed=seed, rounds=10), keep_trace=True)
-        fast = simulate(Scenario(seed=seed, rounds=10, fast=True), keep_trace=True)
+        report_format = ReportFormat.PACKED if seed % 3 == 2 else ReportFormat.OCR2
+        scenario = Scenario(seed=seed, rounds=10, report_format=report_format)
+        real = simulate(scenario, keep_trace=True)
+        fast = simulate(replace(scenario, fast=True), keep_trace=True)
         assert len(real.entries) == len(fast.entries), seed
         for one, other in zip(real.entries, fast.entries, strict=True):
             assert one._replace(text="") == other._replace(text=""), seed

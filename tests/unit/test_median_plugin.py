@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +20,9 @@ from ocr_peer.median.config import (
 )
 from ocr_peer.median.plugin import MedianPlugin, report_median
 from ocr_peer.median.policy import deviates
+from ocr_peer.median.report import MedianReport, decode_report, encode_report
 from ocr_peer.protocol.attestation import committee_keys
-from ocr_peer.protocol.config import SECOND, ConfigDigest, Duration, Instant, OracleId
+from ocr_peer.protocol.config import SECOND, ConfigDigest, Duration, Instant, OracleId, ReportFormat
 from ocr_peer.protocol.events import ChainView
 from ocr_peer.protocol.report import (
     AttestedReport,
@@ -188,6 +190,60 @@ def test_an_infinite_threshold_accepts_nothing_beside_one_under_way() -> None:
 )
 def test_the_answer_is_the_middle_observation(observations: tuple[int, ...], median: int) -> None:
     assert report_median(report(1, 1, *observations).report) == median
+
+
+def packed(epoch: int, round_: int, *medians: int) -> AttestedReport:
+    body = encode_report(
+        [(NOW, encode_int192(median), bytes(24), oracle) for oracle, median in enumerate(medians)],
+        ReportFormat.PACKED,
+    )
+    return AttestedReport(ReportContext(CONFIG.config_digest, epoch, round_, bytes(32)), body, ())
+
+
+@pytest.mark.parametrize(("median", "expected"), [(1099, False), (1100, True)])
+def test_packed_reports_are_compared_as_others_are(median: int, expected: bool) -> None:
+    config = replace(CONFIG, report_format=ReportFormat.PACKED)
+    packing = MedianPlugin(config, committee_keys(config))
+    last, new = packed(3, 3, 999, 1000, 1001), packed(3, 4, 1, median, 10**6)
+    assert report_median(new.report, ReportFormat.PACKED) == median
+    assert packing.should_accept(new, QUIET, last) is expected
+
+
+@pytest.mark.parametrize("infinite", [False, True])
+def test_a_report_kept_from_before_the_job_named_another_format_is_no_obstacle(infinite: bool) -> None:
+    config = replace(CONFIG, report_format=ReportFormat.PACKED)
+    if infinite:
+        offchain = MedianOffchainConfig.decode(config.reporting_plugin_config)
+        config = replace(
+            config, reporting_plugin_config=replace(offchain, alpha_accept_infinite=True).encode()
+        )
+    packing = MedianPlugin(config, committee_keys(config))
+    assert packing.should_accept(packed(3, 4, 1000), QUIET, report(3, 3, 1000)) is not infinite
+    assert (
+        plugin(alpha_accept_infinite=infinite).should_accept(report(3, 4, 1000), QUIET, packed(3, 3, 1000))
+        is not infinite
+    )
+
+
+def test_the_longest_report_of_a_format_is_within_its_limit_and_no_longer_one() -> None:
+    ends = [INT192_MIN, *[INT192_MAX] * 30]
+    for report_format, n in itertools.product(ReportFormat, (1, 4, 31)):
+        config = committee_config(n, (n - 1) // 3, report_format=report_format)
+        longest = encode_report(
+            [(2**32 - 1, encode_int192(value), encode_int192(value), o) for o, value in enumerate(ends[:n])],
+            report_format,
+        )
+        assert MedianPlugin(config, committee_keys(config)).limits.report == len(longest)
+
+
+@pytest.mark.parametrize("report_format", list(ReportFormat))
+def test_reports_read_back_the_same(report_format: ReportFormat) -> None:
+    items = [(NOW + o, encode_int192(value), bytes(24), o) for o, value in enumerate((5, -7, 300))]
+    said = decode_report(encode_report(items, report_format), report_format)
+    assert said == MedianReport(NOW + 1, (1, 0, 2), (-7, 5, 300))
+    assert said.median == 5
+    with pytest.raises(ValueError, match="report is malformed"):
+        decode_report(b"", report_format)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ocr_peer.protocol.config import OracleId
+from ocr_peer.protocol.config import OracleId, ReportFormat
 from ocr_peer.protocol.messages import (
     Final,
     FinalEcho,
@@ -81,6 +81,13 @@ def test_a_transport_carries_the_longest_kind(n: int, limits: SizeLimits, expect
 def test_only_broadcasts_that_hold_are_relayed(message: Message, expected: bool) -> None:
     check = relay_check(CONFIG, ReadableKeys(0), LIMITS)
     assert check(OracleId(1), encode_message(message)) is expected
+
+
+def test_an_extra_hash_that_nobody_signed_is_not_relayed() -> None:
+    packed = replace(CONFIG, report_format=ReportFormat.PACKED)
+    check = relay_check(packed, ReadableKeys(0), LIMITS)
+    assert check(OracleId(1), encode_message(FINAL))
+    assert not check(OracleId(1), encode_message(replace(FINAL, extra_hash=b"\1" * 32)))
 
 
 def test_what_does_not_decode_or_is_too_long_is_not_relayed() -> None:

@@ -40,6 +40,13 @@ EXIT_VIOLATION = 1
 @click.option("--fast", is_flag=True, help="Keyed fakes for signatures: same verdicts, several times faster.")
 @click.option("--unique", is_flag=True, help="Quorum ⌊(n+f)/2⌋+1: at most one final report per round.")
 @click.option(
+    "--contract",
+    type=click.Choice(["A", "B"], case_sensitive=False),
+    default="A",
+    show_default=True,
+    help="Whose reports: B's are packed.",
+)
+@click.option(
     "--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes for --seeds."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per seed, a summary last.")
@@ -51,6 +58,7 @@ def command(**options: Any) -> None:
 
     Exit status 0: all runs held; 1: an invariant broke. The failing seed is then shrunk and drawn.
     """
+    from ocr_peer.protocol.config import ReportFormat
     from ocr_peer.simulation.run import Scenario
 
     collect_rarely()
@@ -63,6 +71,7 @@ def command(**options: Any) -> None:
         plan=_plan(options),
         fast=options["fast"],
         unique=options["unique"],
+        report_format=ReportFormat.PACKED if options["contract"] == "B" else ReportFormat.OCR2,
     )
     keep = len(seeds) == 1 and options["svg"] is not None
     began = time.perf_counter()

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from ocr_peer import crypto
 from ocr_peer.median.config import MedianLimits, MedianOffchainConfig, decode_int192
 from ocr_peer.median.policy import deviates
-from ocr_peer.protocol.config import SECOND, CommitteeConfig, OracleId
+from ocr_peer.median.report import decode_report, max_report_bytes
+from ocr_peer.protocol.config import SECOND, CommitteeConfig, OracleId, ReportFormat
 from ocr_peer.protocol.events import ChainView
 from ocr_peer.protocol.plugin import SizeLimits
 from ocr_peer.protocol.report import (
@@ -34,10 +35,15 @@ class MedianPlugin:
             InputError: `onchainConfig` or `reporting_plugin_config` is malformed.
         """
         self._config_digest = config.config_digest
+        self._report_format = config.report_format
         self._committee = committee
         self._offchain = MedianOffchainConfig.decode(config.reporting_plugin_config)
         self._range = MedianLimits.decode(config.onchain_config)
-        self.limits = SizeLimits(query=0, observation=_OBSERVATION_LIMIT, report=160 + 32 * config.n)
+        self.limits = SizeLimits(
+            query=0,
+            observation=_OBSERVATION_LIMIT,
+            report=max_report_bytes(config.n, config.report_format),
+        )
 
     def build_report(
         self, tag: RoundTag, query: bytes, observations: Sequence[AttributedObservation]
@@ -101,21 +107,27 @@ class MedianPlugin:
         if tag <= last_tag:
             return False
         nothing_pending = chain.tag >= last_tag
-        deviation = not self._offchain.alpha_accept_infinite and deviates(
-            self._offchain.alpha_accept_ppb, report_median(last_accepted.report), report_median(report.report)
-        )
-        return deviation or nothing_pending
+        return nothing_pending or self._differs(last_accepted.report, report.report)
+
+    def _differs(self, old: bytes, new: bytes) -> bool:
+        if self._offchain.alpha_accept_infinite:
+            return False
+        try:
+            old_median, new_median = (report_median(report, self._report_format) for report in (old, new))
+        except ValueError:
+            # Stored while the job named another format: its answer is not to be compared with.
+            return True
+        return deviates(self._offchain.alpha_accept_ppb, old_median, new_median)
 
     def should_transmit(self, report: AttestedReport, chain: ChainView) -> bool:
         """Still under the chain's configuration, and newer than what the chain has."""
         return chain.config_digest == self._config_digest and report.context.tag > chain.tag
 
 
-def report_median(report: bytes) -> int:
+def report_median(report: bytes, report_format: ReportFormat = ReportFormat.OCR2) -> int:
     """The answer that the aggregator takes from a report: the middle observation.
 
     Raises:
-        ValueError: not an ABI-encoded report.
+        ValueError: not a report of this format.
     """
-    _timestamp, _observers, observations, _juels = crypto.decode_report(report)
-    return decode_int192(observations[len(observations) // 2])
+    return decode_report(report, report_format).median

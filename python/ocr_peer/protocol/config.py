@@ -108,6 +108,8 @@ class CommitteeConfig:
     A constant of the plugin in libocr and nowhere in the configuration's bytes, so that all oracles of
     a committee must be told alike, by their jobs.
     """
+    report_format: ReportFormat = ReportFormat.OCR2
+    """What the contract takes; not in the configuration's bytes either."""
 
     @property
     def n(self) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ocr_peer import crypto
-from ocr_peer.protocol.config import CommitteeConfig, ConfigDigest, OracleId
+from ocr_peer.protocol.config import CommitteeConfig, ConfigDigest, OracleId, ReportFormat
 from ocr_peer.protocol.messages import Final, ReportReq
 from ocr_peer.protocol.report import AttributedObservation, RoundTag
 
@@ -25,6 +25,10 @@ __all__ = [
 ]
 
 
+_DIGEST_PREFIX = b"\x00\x01"
+"""Begins every digest of a configuration on an EVM chain (libocr `types.ConfigDigestPrefixEVM`)."""
+
+
 class EvidenceKind(StrEnum):
     """What was signed twice."""
 
@@ -32,6 +36,8 @@ class EvidenceKind(StrEnum):
     """The payload is the observation's bytes; signed with the off-chain key."""
     REPORT = "report"
     """The payload is h (32 bytes) ‖ the report's bytes; signed with the on-chain key."""
+    PACKED_REPORT = "packed_report"
+    """The payload is the bytes of aggregator B's report; signed with the on-chain key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ class Evidence:
     @property
     def accusation(self) -> str:
         """What the oracle did, as a fault to be counted."""
-        return f"signed two different {self.kind}s for one round"
+        return f"signed two different {self.kind.replace('_', ' ')}s for one round"
 
 
 def differing_observations(
@@ -93,7 +99,11 @@ def differing_observations(
 
 def differing_reports(config: CommitteeConfig, first: Final, second: Final) -> list[Evidence]:
     """Against all who signed both of two verified final reports of one round, if the reports differ."""
-    if (first.extra_hash, first.report) == (second.extra_hash, second.report):
+    packed = config.report_format is ReportFormat.PACKED
+    kind = EvidenceKind.PACKED_REPORT if packed else EvidenceKind.REPORT
+    # Only what is signed convicts, and h is not in the packed format.
+    payloads = [item.report if packed else item.extra_hash + item.report for item in (first, second)]
+    if payloads[0] == payloads[1]:
         return []
     signed_first = {item.signer: item.signature for item in first.signatures}
     return [
@@ -101,10 +111,10 @@ def differing_reports(config: CommitteeConfig, first: Final, second: Final) -> l
             config.config_digest,
             item.signer,
             config.oracles[item.signer].onchain_signing_address,
-            EvidenceKind.REPORT,
+            kind,
             RoundTag(first.epoch, first.round),
-            SignedPayload(first.extra_hash + first.report, signed_first[item.signer]),
-            SignedPayload(second.extra_hash + second.report, item.signature),
+            SignedPayload(payloads[0], signed_first[item.signer]),
+            SignedPayload(payloads[1], item.signature),
         )
         for item in second.signatures
         if item.signer in signed_first
@@ -115,7 +125,7 @@ def holds(evidence: Evidence) -> bool:
     """Whether the key did sign both payloads, and they differ. Needs nothing but the evidence itself."""
     if evidence.first.payload == evidence.second.payload:
         return False
-    verifies = _observation_verifies if evidence.kind is EvidenceKind.OBSERVATION else _report_verifies
+    verifies = _VERIFIES[evidence.kind]
     try:
         return verifies(evidence, evidence.first) and verifies(evidence, evidence.second)
     except (ValueError, OverflowError):
@@ -138,3 +148,20 @@ def _report_verifies(evidence: Evidence, item: SignedPayload) -> bool:
         evidence.config_digest, tag.epoch, tag.round, extra_hash, report
     )
     return crypto.recover_address(signing_hash, item.signature) == evidence.key
+
+
+def _packed_report_verifies(evidence: Evidence, item: SignedPayload) -> bool:
+    if not evidence.config_digest.startswith(_DIGEST_PREFIX):
+        # What is signed for the OCR2 format begins with the report's hash: two rounds of one report would
+        # otherwise look like two packed reports of a configuration with that hash as its digest.
+        return False
+    tag = evidence.tag
+    signing_hash = crypto.packed_signing_hash(evidence.config_digest, tag.epoch, tag.round, item.payload)
+    return crypto.recover_address(signing_hash, item.signature) == evidence.key
+
+
+_VERIFIES = {
+    EvidenceKind.OBSERVATION: _observation_verifies,
+    EvidenceKind.REPORT: _report_verifies,
+    EvidenceKind.PACKED_REPORT: _packed_report_verifies,
+}

@@ -5,12 +5,12 @@ A `Final` certifies itself, so it is accepted for any recent epoch, whoever send
 
 from __future__ import annotations
 
-from ocr_peer.protocol.config import SECOND, CommitteeConfig, OracleId
+from ocr_peer.protocol.config import SECOND, CommitteeConfig, OracleId, ReportFormat
 from ocr_peer.protocol.effects import Broadcast, Effect, Milestone, MilestoneKind, PeerFault, Persist
 from ocr_peer.protocol.evidence import differing_reports
 from ocr_peer.protocol.messages import Final, FinalEcho
 from ocr_peer.protocol.plugin import Attestation, ReportingPlugin
-from ocr_peer.protocol.report import AttestedReport, ReportContext, RoundTag
+from ocr_peer.protocol.report import NO_EXTRA_HASH, AttestedReport, ReportContext, RoundTag
 
 __all__ = ["CERTIFICATES_COMPARED", "Finalizer", "certificate_fault"]
 
@@ -101,6 +101,9 @@ class Finalizer:
 
 def certificate_fault(final: Final, config: CommitteeConfig, attestation: Attestation) -> str | None:
     """Why the signatures of a final report do not certify it, `None` if they do."""
+    if config.report_format is ReportFormat.PACKED and final.extra_hash != NO_EXTRA_HASH:
+        # Nothing signs h here: whoever passes the report on could make two different ones of it.
+        return "an extra hash that nobody signed"
     if len(final.signatures) != config.report_quorum:
         return f"{len(final.signatures)} signatures instead of {config.report_quorum}"
     if len({signature.signer for signature in final.signatures}) != len(final.signatures):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ocr_peer.protocol.config import ConfigDigest, OracleId
 
 __all__ = [
+    "NO_EXTRA_HASH",
     "AttestedReport",
     "AttributedObservation",
     "AttributedSignature",
@@ -16,6 +17,9 @@ __all__ = [
     "RequestRefused",
     "RoundTag",
 ]
+
+NO_EXTRA_HASH = bytes(32)
+"""The h of packed reports, whose signatures do not cover it."""
 
 
 class RoundTag(NamedTuple):
@@ -51,7 +55,7 @@ class ReportContext:
     epoch: int
     round: int
     extra_hash: bytes
-    """h, 32 bytes: SHA-256 over the round's inputs."""
+    """h, 32 bytes: SHA-256 over the round's inputs; zero in the packed format."""
 
     @property
     def tag(self) -> RoundTag:
@@ -71,7 +75,7 @@ class BuiltReport:
     observations_timestamp: int
     """Unix seconds."""
     left_out: tuple[OracleId, ...]
-    """Observers whose validly signed body does not decode; they stay in `extra_hash` only."""
+    """Observers whose validly signed body does not decode; they stay in OCR2's `extra_hash` only."""
 
 
 @dataclass(frozen=True, slots=True)

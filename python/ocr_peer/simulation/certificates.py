@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ocr_peer import crypto
 from ocr_peer.median.config import decode_int192
-from ocr_peer.protocol.config import ConfigDigest
+from ocr_peer.median.report import decode_report, encode_report
+from ocr_peer.protocol.config import ConfigDigest, ReportFormat
 from ocr_peer.protocol.evidence import Evidence, EvidenceKind
 from ocr_peer.protocol.messages import ReportReq
-from ocr_peer.protocol.report import AttestedReport, AttributedObservation, AttributedSignature, RoundTag
+from ocr_peer.protocol.report import (
+    NO_EXTRA_HASH,
+    AttestedReport,
+    AttributedObservation,
+    AttributedSignature,
+    RoundTag,
+)
 from ocr_peer.simulation.committee import Committee
 
 __all__ = ["Breach", "CertificateCheck"]
@@ -59,13 +66,19 @@ class CertificateCheck:
                 for item in signed
             )
         else:
+            packed = committee.config.report_format is ReportFormat.PACKED
             proven = all(
                 attestation.verify_report_signature(
-                    attestation.signing_hash(tag, item.payload[:32], item.payload[32:]),
+                    attestation.signing_hash(
+                        tag,
+                        NO_EXTRA_HASH if packed else item.payload[:32],
+                        item.payload[0 if packed else 32 :],
+                    ),
                     AttributedSignature(item.signature, evidence.oracle),
                 )
                 for item in signed
             )
+            proven &= (evidence.kind is EvidenceKind.PACKED_REPORT) == packed
         if not proven or signed[0].payload == signed[1].payload:
             self._breach("I3", f"evidence against {evidence.oracle} of {_round(tag)} proves nothing")
         if evidence.oracle not in self._faulty:
@@ -80,7 +93,7 @@ class CertificateCheck:
         # The contract is content with f+1 signatures, so that what it takes need not be what is final.
         self._check_signatures(committee, report, config.contract_signatures)
         key = (config.config_digest, report.context.tag)
-        self._check_answer(key, report)
+        self._check_answer(key, committee, report)
         self._check_origin(key, committee, report)
 
     def on_certificate(self, committee: Committee, report: AttestedReport) -> None:
@@ -91,7 +104,7 @@ class CertificateCheck:
         if any(report is item or report == item for item in good):
             return
         self._check_signatures(committee, report, config.report_quorum)
-        self._check_answer(key, report)
+        self._check_answer(key, committee, report)
         self._check_origin(key, committee, report)
         leader = int(committee.schedule.leader(tag.epoch))
         contents = {(item.report, item.context.extra_hash) for item in good}
@@ -118,33 +131,34 @@ class CertificateCheck:
                 f"certificate of {_round(context.tag)} by {signers}: no honest oracle signed that report",
             )
 
-    def _check_answer(self, key: _Key, report: AttestedReport) -> None:
-        _timestamp, observers, values, _juels = crypto.decode_report(report.report)
+    def _check_answer(self, key: _Key, committee: Committee, report: AttestedReport) -> None:
+        said = decode_report(report.report, committee.config.report_format)
         observed = self._observed.get(key, {})
         honest: list[int] = []
-        for observer, value in zip(observers, values, strict=True):
+        for observer, value in zip(said.observers, said.observations, strict=True):
             if observer in self._faulty:
                 continue
             body = crypto.decode_observation(observed.get(observer, b""))
-            if observer not in observed or body is None or body[1] != value:
-                self._breach(
-                    "I1", f"report of {_round(key[1])} says {decode_int192(value)} for honest {observer}"
-                )
-            honest.append(decode_int192(value))
-        answer = decode_int192(values[len(values) // 2])
-        if not honest or not min(honest) <= answer <= max(honest):
+            if observer not in observed or body is None or decode_int192(body[1]) != value:
+                self._breach("I1", f"report of {_round(key[1])} says {value} for honest {observer}")
+            honest.append(value)
+        if not honest or not min(honest) <= said.median <= max(honest):
             self._breach(
                 "I1",
-                f"answer {answer} of {_round(key[1])} is not between honest observations {sorted(honest)}",
+                f"answer {said.median} of {_round(key[1])} is not between honest observations {sorted(honest)}",
             )
 
     def _check_origin(self, key: _Key, committee: Committee, report: AttestedReport) -> None:
-        # The honest signer saw a collection of 2f+1 signed observations that hashes to the report's h.
+        # The honest signer saw a collection of 2f+1 signed observations that hashes to the report's h, or where
+        # there is none, that makes the report.
         for request in self._requests.get(key, []):
             pairs = [(item.observation, item.observer) for item in request.observations]
             if any(observer > 255 for _, observer in pairs):
                 continue
-            if crypto.inputs_hash(request.query, pairs) != report.context.extra_hash:
+            if committee.config.report_format is ReportFormat.PACKED:
+                if _packed_report_over(pairs) != report.report:
+                    continue
+            elif crypto.inputs_hash(request.query, pairs) != report.context.extra_hash:
                 continue
             observers = {observer for _, observer in pairs}
             if len(pairs) == len(observers) >= committee.config.observation_quorum:
@@ -152,6 +166,12 @@ class CertificateCheck:
         self._breach(
             "I2", f"report of {_round(key[1])} does not come from 2f+1 observations that a leader sent"
         )
+
+
+def _packed_report_over(pairs: Sequence[tuple[bytes, int]]) -> bytes | None:
+    bodies = [(crypto.decode_observation(body), observer) for body, observer in pairs]
+    items = [(body[0], body[1], body[2], observer) for body, observer in bodies if body is not None]
+    return encode_report(items, ReportFormat.PACKED) if items else None
 
 
 def _round(tag: RoundTag) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ocr_peer import crypto
-from ocr_peer.median.config import MedianLimits, decode_int192
+from ocr_peer.median.config import MedianLimits
+from ocr_peer.median.report import MedianReport, decode_report
 from ocr_peer.protocol.config import SECOND, ConfigDigest, Duration, Instant
 from ocr_peer.protocol.events import ChainView
 from ocr_peer.protocol.report import AttestedReport, RoundTag
@@ -33,7 +33,7 @@ class _Configured:
 
 
 class Chain:
-    """Accepts as `contracts/src/Aggregator.sol` does, and refuses reports older than `max_age`."""
+    """Accepts as the contracts of `contracts/src` do, and refuses reports older than `max_age`."""
 
     def __init__(self, committee: Committee, max_age: Duration, now: Instant) -> None:
         self.max_age = max_age
@@ -86,14 +86,10 @@ class Chain:
         """Take the report, or count why not."""
         refusal = self.refusal = self._refusal(report)
         if refusal is None:
-            timestamp, _observers, values, _juels = crypto.decode_report(report.report)
-            answer = decode_int192(values[len(values) // 2])
-            if not MedianLimits.decode(self.committee.config.onchain_config).contain(answer):
-                refusal = "answer out of range"
-            elif now - timestamp * SECOND > self.max_age:
-                refusal = "older than maxAge"
-            else:
-                item = Accepted(now, transmitter, report, answer, timestamp)
+            said = decode_report(report.report, self.committee.config.report_format)
+            refusal = self._refusal_of_content(said, now)
+            if refusal is None:
+                item = Accepted(now, transmitter, report, said.median, said.timestamp)
                 self.accepted.append(item)
                 return item
         self.refusal = refusal
@@ -118,6 +114,13 @@ class Chain:
             return self.accepted[-1].report.context.tag
         return RoundTag(0, 0)
 
+    def _refusal_of_content(self, said: MedianReport, now: Instant) -> str | None:
+        if not MedianLimits.decode(self.committee.config.onchain_config).contain(said.median):
+            return "answer out of range"
+        if now - said.timestamp * SECOND > self.max_age:
+            return "older than maxAge"
+        return None
+
     def _refusal(self, report: AttestedReport) -> str | None:
         config, context = self.committee.config, report.context
         if context.tag <= self._latest():
@@ -133,7 +136,7 @@ class Chain:
         if not all(attestation.verify_report_signature(signing_hash, item) for item in report.signatures):
             return "invalid signature"
         try:
-            crypto.decode_report(report.report)
+            decode_report(report.report, config.report_format)
         except ValueError:
             return "undecodable"
         return None

@@ -17,6 +17,7 @@ from ocr_peer.protocol.config import (
     Instant,
     OracleIdentity,
     PrivateConfig,
+    ReportFormat,
 )
 from ocr_peer.protocol.plugin import Attestation
 from ocr_peer.protocol.schedule import Schedule
@@ -66,14 +67,24 @@ class Committee:
 
 
 def form_committee(
-    streams: Streams, n: int, f: int, *, timing: Timing, generation: int, fast: bool, unique: bool
+    streams: Streams,
+    n: int,
+    f: int,
+    *,
+    timing: Timing,
+    generation: int,
+    fast: bool,
+    unique: bool,
+    report_format: ReportFormat = ReportFormat.OCR2,
 ) -> Committee:
     """The committee of the generation-th configuration; oracles keep their keys from one to the next."""
     offchain = [streams.octets("offchain", oracle) for oracle in range(n)]
     onchain = [streams.octets("onchain", oracle) for oracle in range(n)]
     identities = _fake_identities(offchain, onchain) if fast else _identities(offchain, onchain)
     digest = b"\x00\x01" + streams.octets("digest", generation)[2:]
-    config = replace(_config(digest, f, timing, identities), unique_reports=unique)
+    config = replace(
+        _config(digest, f, timing, identities), unique_reports=unique, report_format=report_format
+    )
     config.check()
     private = PrivateConfig(
         streams.octets("leader key", generation)[:16], streams.octets("transmission key", generation)[:16]

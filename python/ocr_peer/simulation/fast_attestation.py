@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ocr_peer import crypto
-from ocr_peer.median.config import decode_int192
 from ocr_peer.median.plugin import MedianPlugin
-from ocr_peer.protocol.config import CommitteeConfig, OracleId
+from ocr_peer.median.report import decode_report, encode_report
+from ocr_peer.protocol.attestation import report_signing_hash
+from ocr_peer.protocol.config import CommitteeConfig, OracleId, ReportFormat
 from ocr_peer.protocol.report import (
+    NO_EXTRA_HASH,
     AttributedObservation,
     AttributedSignature,
     BuiltReport,
@@ -37,6 +39,7 @@ class FastAttestation:
     """One oracle's fake keys, and the committee's for verification."""
 
     def __init__(self, config: CommitteeConfig, secrets: Sequence[bytes], own_id: int) -> None:
+        self._config = config
         self._digest = config.config_digest
         self._secrets = secrets
         self._own = secrets[own_id]
@@ -59,7 +62,7 @@ class FastAttestation:
 
     def signing_hash(self, tag: RoundTag, extra_hash: bytes, report: bytes) -> bytes:
         """The real one."""
-        return crypto.report_signing_hash(self._digest, tag.epoch, tag.round, extra_hash, report)
+        return report_signing_hash(self._config, tag, extra_hash, report)
 
     def verify_report_signature(self, signing_hash: bytes, signature: AttributedSignature) -> bool:
         """Whether the signer made it; an index without oracle signs nothing."""
@@ -79,9 +82,9 @@ class FastMedianPlugin(MedianPlugin):
         self, config: CommitteeConfig, committee: crypto.Committee, attestation: FastAttestation
     ) -> None:
         super().__init__(config, committee)
+        self._config = config
         self._n, self._f = config.n, config.f
         self._attestation = attestation
-        self._digest = config.config_digest
         self._built: dict[
             tuple[RoundTag, bytes, tuple[AttributedObservation, ...]], BuiltReport | RequestRefused
         ] = {}
@@ -131,14 +134,18 @@ class FastMedianPlugin(MedianPlugin):
                 bodies.append((body[0], body[1], body[2], item.observer))
         if len(bodies) <= self._f:
             return RequestRefused("too_few_decodable")
-        report = crypto.encode_report(bodies)
-        extra_hash = crypto.inputs_hash(query, [(item.observation, item.observer) for item in observations])
-        timestamp, _observers, values, _juels = crypto.decode_report(report)
+        config = self._config
+        report = encode_report(bodies, config.report_format)
+        extra_hash = NO_EXTRA_HASH
+        if config.report_format is ReportFormat.OCR2:
+            pairs = [(item.observation, item.observer) for item in observations]
+            extra_hash = crypto.inputs_hash(query, pairs)
+        said = decode_report(report, config.report_format)
         return BuiltReport(
             report=report,
             extra_hash=extra_hash,
-            signing_hash=crypto.report_signing_hash(self._digest, tag.epoch, tag.round, extra_hash, report),
-            median=decode_int192(values[len(values) // 2]),
-            observations_timestamp=timestamp,
+            signing_hash=report_signing_hash(config, tag, extra_hash, report),
+            median=said.median,
+            observations_timestamp=said.timestamp,
             left_out=tuple(left_out),
         )

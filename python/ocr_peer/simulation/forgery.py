@@ -11,9 +11,16 @@ from typing import NamedTuple
 
 from ocr_peer import crypto
 from ocr_peer.median.config import INT192_MAX, INT192_MIN, encode_int192
-from ocr_peer.protocol.config import SECOND, ConfigDigest, Instant, OracleId
+from ocr_peer.median.report import encode_report
+from ocr_peer.protocol.config import SECOND, ConfigDigest, Instant, OracleId, ReportFormat
 from ocr_peer.protocol.messages import Final, FinalEcho, Message, ObserveReq, Report, ReportReq
-from ocr_peer.protocol.report import AttributedObservation, AttributedSignature, BuiltReport, RoundTag
+from ocr_peer.protocol.report import (
+    NO_EXTRA_HASH,
+    AttributedObservation,
+    AttributedSignature,
+    BuiltReport,
+    RoundTag,
+)
 from ocr_peer.simulation.committee import Committee
 from ocr_peer.simulation.faults import Behaviour
 
@@ -126,6 +133,10 @@ def forged_final(dice: random.Random, committee: Committee, liar: int, epoch: in
     """A final report of a far epoch, with signatures of nobody or of the liar alone."""
     tag = RoundTag(epoch + 1 + dice.randrange(10_000), 1)
     report, extra_hash = dice.randbytes(200), dice.randbytes(32)
+    if committee.config.report_format is ReportFormat.PACKED:
+        # Short enough for the format; what is wrong is h now and then, the signatures otherwise.
+        report = report[: dice.randrange(100)]
+        extra_hash = dice.choice((NO_EXTRA_HASH, NO_EXTRA_HASH, extra_hash))
     attestation = committee.attestations[liar]
     own = attestation.sign_report(
         tag, _built(report, extra_hash, attestation.signing_hash(tag, extra_hash, report), 0)
@@ -163,8 +174,10 @@ def fabricated_final(
     if len(liars) < config.report_quorum:
         return None
     body = (now // SECOND, encode_int192(value), bytes(24))
-    report = crypto.encode_report([(*body, liar) for liar in liars])
-    extra_hash = crypto.inputs_hash(b"", [(crypto.encode_observation(*body), liar) for liar in liars])
+    report = encode_report([(*body, liar) for liar in liars], config.report_format)
+    extra_hash = NO_EXTRA_HASH
+    if config.report_format is ReportFormat.OCR2:
+        extra_hash = crypto.inputs_hash(b"", [(crypto.encode_observation(*body), liar) for liar in liars])
     signatures = []
     for liar in liars[: config.report_quorum]:
         attestation = committee.attestations[liar]

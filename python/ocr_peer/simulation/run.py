@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ocr_peer.protocol.config import SECOND, Duration
+from ocr_peer.protocol.config import SECOND, Duration, ReportFormat
 from ocr_peer.simulation.cluster import Cluster
 from ocr_peer.simulation.committee import Committee, Timing, form_committee
 from ocr_peer.simulation.disruption import schedule
@@ -36,6 +36,7 @@ class Scenario:
     """Drawn from the seed unless given."""
     fast: bool = False
     unique: bool = False
+    report_format: ReportFormat = ReportFormat.OCR2
     feed: int = 0
     """One of several feeds of the same oracles: their keys are the same, configurations are not."""
     timing: Timing = field(default_factory=Timing)
@@ -111,6 +112,7 @@ def simulate(
             generation=generation + _GENERATIONS_PER_FEED * scenario.feed,
             fast=scenario.fast,
             unique=scenario.unique,
+            report_format=scenario.report_format,
         )
 
     cluster = Cluster(form, plan, streams, max_age=scenario.max_age, trace=trace, replayed=scenario.replay)
