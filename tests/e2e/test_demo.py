@@ -33,7 +33,7 @@ def test_the_demo_ends_well(quiet: DemoRun) -> None:
     assert quiet.status == 0, quiet.stderr
     summary = quiet.summary
     assert summary["event"] == "summary"
-    assert summary["oracles"] == 4
+    assert (summary["oracles"], summary["aggregator"]) == (4, "A")
     assert summary["answers"] >= 5
     assert summary["median_mismatches"] == 0
     assert summary["rounds_per_s"] > 0
@@ -93,6 +93,18 @@ def test_lying_sources_do_not_move_the_answer(stormy: DemoRun) -> None:
     assert stormy.summary["median_mismatches"] == 0
 
 
+def test_the_demo_runs_on_aggregator_b() -> None:
+    run = run_demo("--rounds", "5", "--contract", "b", "--unique-reports", "--kill-leader")
+    assert run.status == 0, run.stderr
+    assert run.summary["aggregator"] == "B"
+    (feed,) = run.of("feed")
+    assert feed["aggregator"] == "B"
+    assert run.summary["answers"] >= 5
+    assert run.summary["median_mismatches"] == run.summary["problems"] == 0
+    assert 60_000 < run.summary["gas_per_answer"] < 90_000
+    assert len(run.of("leader_survived")) == 1
+
+
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     demo = subprocess.Popen(
@@ -137,6 +149,7 @@ def processes_that_mention(text: str) -> list[str]:
         (["--rounds", "0"], "--rounds = 0"),
         (["--seconds", "-1"], "--seconds = -1"),
         (["--oracels", "4"], "--oracels"),
+        (["--contract", "C"], "--contract"),
     ],
 )
 def test_wrong_options_are_named(arguments: list[str], named: str) -> None:

@@ -124,6 +124,14 @@ def test_missing_node_toml_names_init(tmp_path: Path) -> None:
         assert "ocr-peer init" in refused(done)
 
 
+def test_a_report_format_that_the_contract_does_not_take(node: Surroundings) -> None:
+    node.edit("feed.toml", "[pluginConfig]", '[pluginConfig]\nreportFormat = "packed"')
+    line = refused(node.run())
+    assert "pluginConfig.reportFormat = packed" in line
+    assert '"Aggregator 1.0.0"' in line
+    assert 'write reportFormat = "ocr2"' in line
+
+
 def test_unknown_option_in_node_toml(node: Surroundings) -> None:
     node.edit("node.toml", "ListenAddresses", "ListenAdresses")
     line = refused(node.run())

@@ -14,6 +14,7 @@ from ocr_peer.errors import InputError
 from ocr_peer.job import Job, JuelsPerFeeCoinCache, bootstrapper_multiaddrs, job_toml, load_job, parse_job
 from ocr_peer.job.document import Document
 from ocr_peer.pipeline import parse_pipeline
+from ocr_peer.protocol.config import ReportFormat
 
 PEER = "12D3KooWGKhStcrvCr5RBYKaSRNX4ojrxHcmpJuFmHWenT6aAQAY"
 CONTRACT = "0x613a38AC1659769640aaE063C651F48E0250454C"
@@ -124,6 +125,29 @@ def test_unique_reports_are_asked_for_in_the_plugins_table() -> None:
     wrong = refused(PUBLISHED.replace("[pluginConfig]", "[pluginConfig]\nuniqueReports = 1"))
     assert "pluginConfig.uniqueReports" in wrong
     assert "uniqueReports = true in [pluginConfig]" in wrong
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [('"packed"', ReportFormat.PACKED), ('"ocr2"', ReportFormat.OCR2), ('""', ReportFormat.OCR2)],
+)
+def test_the_report_format_is_named_in_the_plugins_table(written: str, expected: ReportFormat) -> None:
+    job, remarks = parse_job(PUBLISHED.replace("[pluginConfig]", f"[pluginConfig]\nreportFormat = {written}"))
+    assert job.report_format is expected
+    assert remarks == []
+
+
+@pytest.mark.parametrize("written", ['"Packed"', '"B"', '"abi"'])
+def test_a_format_that_is_none_is_refused(written: str) -> None:
+    wrong = refused(PUBLISHED.replace("[pluginConfig]", f"[pluginConfig]\nreportFormat = {written}"))
+    assert f"pluginConfig.reportFormat = {written.strip(chr(34))}: is no format of reports" in wrong
+    assert 'write "packed" for a PackedAggregator, or "ocr2" for any other aggregator' in wrong
+
+
+def test_a_format_that_is_no_text_is_refused() -> None:
+    wrong = refused(PUBLISHED.replace("[pluginConfig]", "[pluginConfig]\nreportFormat = 2"))
+    assert "pluginConfig.reportFormat" in wrong
+    assert 'reportFormat = "packed" in [pluginConfig]' in wrong
 
 
 def test_a_bootstrap_job_needs_little() -> None:
@@ -397,6 +421,7 @@ def test_written_jobs_read_back_the_same(
         juels_per_fee_coin_source=pipeline if cache else None,
         juels_per_fee_coin_cache=cache,
         unique_reports=cache is not None and cache.disabled,
+        report_format=ReportFormat.PACKED if cache else ReportFormat.OCR2,
         gas_price_subunits_source=None if cache else pipeline,
     )
     assert parse_job(job_toml(job))[0] == job

@@ -27,6 +27,13 @@ __all__ = ["command"]
 @click.option("--lying-source", is_flag=True, help="Make all sources of f oracles lie.")
 @click.option("--unique-reports", is_flag=True, help="At most one final report per round.")
 @click.option(
+    "--contract",
+    type=click.Choice(["A", "B"], case_sensitive=False),
+    default="A",
+    show_default=True,
+    help="Aggregator A speaks OCR2, B takes packed reports for less gas.",
+)
+@click.option(
     "--directory", type=click.Path(path_type=Path), default=None, help="Keep the nodes' folders here."
 )
 def command(**options: Any) -> None:

@@ -14,13 +14,12 @@ from coincurve import PublicKey
 from eth_abi.abi import decode, encode
 from eth_utils.crypto import keccak
 
+from ocr_peer.demo.calldata import PACKED_TOPIC, TransmittedReport, read_calldata
 from ocr_peer.errors import OperatingError
 from ocr_peer.protocol.report import RoundTag
 
 __all__ = ["AnswerAudit", "ChainAuditor"]
 
-_TRANSMIT_TYPES = ("bytes32[3]", "bytes", "bytes32[]", "bytes32[]", "bytes32")
-_REPORT_TYPES = ("uint32", "bytes32", "int192[]", "int192")
 _CONFIG_SET_TYPES = (
     "uint32",
     "bytes32",
@@ -42,7 +41,6 @@ def _topic(signature: str) -> str:
     return "0x" + keccak(text=signature).hex()
 
 
-_TRANSMIT = _selector("transmit(bytes32[3],bytes,bytes32[],bytes32[],bytes32)")
 _GET_ROUND_DATA = _selector("getRoundData(uint80)")
 _ANSWER_UPDATED = _topic("AnswerUpdated(int256,uint256,uint256)")
 _CONFIG_SET = _topic("ConfigSet(uint32,bytes32,uint64,address[],address[],uint8,bytes,uint64,bytes)")
@@ -98,38 +96,38 @@ class ChainAuditor:
         transaction = await self._call("eth_getTransactionByHash", log["transactionHash"])
         receipt = await self._call("eth_getTransactionReceipt", log["transactionHash"])
         answer, round_id = _signed(log["topics"][1]), int(log["topics"][2], 16)
-        calldata = bytes.fromhex(transaction["input"][2:])
-        problems = [] if calldata[:4].hex() == _TRANSMIT[2:] else ["not a transmit transaction"]
-        context, report, rs, ss, raw_vs = decode(_TRANSMIT_TYPES, calldata[4:])
-        _, observers, observations, _ = decode(_REPORT_TYPES, report)
-        digest, config_signers, transmitters, f = await self._configuration(int(log["blockNumber"], 16))
-        median = sorted(observations)[len(observations) // 2]
+        block = int(log["blockNumber"], 16)
+        digest, config_signers, transmitters, f = await self._configuration(block)
+        report = read_calldata(bytes.fromhex(transaction["input"][2:]), digest)
+        if report is None:
+            raise OperatingError(
+                f"transaction {log['transactionHash']} changed the answer, and transmits no report"
+            )
+        median = sorted(report.observations)[len(report.observations) // 2]
         served = await self._round_data(round_id)
+        problems = _event_problems(receipt, report)
         if answer != median:
             problems.append(f"answer {answer} is not the median {median}")
         if served[1] != answer:
             problems.append(f"the contract serves {served[1]} for round {round_id}, the event says {answer}")
-        if context[0] != digest:
+        if report.digest not in {None, digest}:
             problems.append("signed for another configuration")
-        signed = keccak(keccak(report) + b"".join(context))
-        signers = [
-            _signer_index(signed, r, s, v, config_signers) for r, s, v in zip(rs, ss, raw_vs, strict=False)
-        ]
-        if -1 in signers or len(set(signers)) != f + 1 or len(rs) != f + 1:
+        signers = [_signer_index(report.signed, signature, config_signers) for signature in report.signatures]
+        if -1 in signers or len(set(signers)) != f + 1 or len(signers) != f + 1:
             problems.append(f"signed by {signers}, where {f + 1} distinct oracles are needed")
         return AnswerAudit(
             round_id=round_id,
             answer=answer,
             updated_at=served[3],
             median=median,
-            epoch=int.from_bytes(context[1][27:31], "big"),
-            round=context[1][31],
-            observers=tuple(observers[: len(observations)]),
-            observations=tuple(observations),
+            epoch=report.epoch,
+            round=report.round,
+            observers=report.observers,
+            observations=report.observations,
             signers=tuple(signers),
             transmitter=transmitters.index(transaction["from"].lower()),
             gas_used=int(receipt["gasUsed"], 16),
-            block_number=int(log["blockNumber"], 16),
+            block_number=block,
             problems=tuple(problems),
         )
 
@@ -164,9 +162,21 @@ def _signed(word: str) -> int:
     return int.from_bytes(bytes.fromhex(word[2:]), "big", signed=True)
 
 
-def _signer_index(digest: bytes, r: bytes, s: bytes, v: int, signers: list[bytes]) -> int:
+def _event_problems(receipt: dict[str, Any], report: TransmittedReport) -> list[str]:
+    """Aggregator B's event must tell exactly what was signed, so that a log alone proves an answer."""
+    if report.message is None:
+        return []
+    told = [
+        decode(["address", "bytes"], bytes.fromhex(log["data"][2:]))[1]
+        for log in receipt["logs"]
+        if log["topics"][0] == PACKED_TOPIC
+    ]
+    return [] if told == [report.message] else ["the event does not tell what was signed"]
+
+
+def _signer_index(signed: bytes, signature: bytes, signers: list[bytes]) -> int:
     try:
-        key = PublicKey.from_signature_and_message(r + s + bytes([v]), digest, hasher=None)
+        key = PublicKey.from_signature_and_message(signature, signed, hasher=None)
     except ValueError:
         return -1
     address = keccak(key.format(compressed=False)[1:])[12:]

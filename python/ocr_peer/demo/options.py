@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_peer.errors import InputError
-from ocr_peer.protocol.config import MILLISECOND, SECOND, Duration
+from ocr_peer.protocol.config import MILLISECOND, SECOND, Duration, ReportFormat
 
 __all__ = ["DemoOptions", "DemoTiming"]
+
+_FORMATS = {"A": ReportFormat.OCR2, "B": ReportFormat.PACKED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class DemoOptions:
     kill_transmitter: bool = False
     lying_source: bool = False
     unique_reports: bool = False
+    contract: str = "A"
+    """A, which speaks OCR2, or B, which takes packed reports."""
     directory: Path | None = None
     """Keep the oracles' folders here instead of in a temporary one."""
 
@@ -77,12 +81,19 @@ class DemoOptions:
                 "a committee that tolerates a fault has 4 to 31",
                 "choose a number in between",
             )
+        if self.contract not in _FORMATS:
+            raise InputError("--contract", self.contract, "no aggregator", f"choose {' or '.join(_FORMATS)}")
         if self.rounds is not None and self.rounds < 1:
             raise InputError("--rounds", self.rounds, "not a number of answers", "give 1 or more")
         if self.seconds is not None and self.seconds <= 0:
             raise InputError("--seconds", self.seconds, "not a duration", "give more than 0")
         if self.directory is not None and self.directory.exists() and any(self.directory.iterdir()):
             raise InputError("--directory", str(self.directory), "not empty", "name a new folder")
+
+    @property
+    def report_format(self) -> ReportFormat:
+        """What the chosen contract takes."""
+        return _FORMATS[self.contract]
 
     @property
     def f(self) -> int:

@@ -28,7 +28,7 @@ from ocr_peer.keystore import (
 )
 from ocr_peer.median.config import MedianLimits, MedianOffchainConfig
 from ocr_peer.pipeline import parse_pipeline
-from ocr_peer.protocol.config import SECOND, Duration, OracleIdentity, PrivateConfig
+from ocr_peer.protocol.config import SECOND, Duration, OracleIdentity, PrivateConfig, ReportFormat
 from ocr_peer.protocol.schedule import Schedule
 from ocr_peer.settings import (
     ChainSettings,
@@ -97,9 +97,13 @@ def owner_key(seed: int) -> bytes:
 
 
 async def deploy_feed(
-    owner: OwnerAccount, members: Sequence[Member], timing: DemoTiming, seed: int
+    owner: OwnerAccount,
+    members: Sequence[Member],
+    timing: DemoTiming,
+    seed: int,
+    report_format: ReportFormat = ReportFormat.OCR2,
 ) -> DeployedFeed:
-    """Deploy the aggregator and configure the members as its committee.
+    """Deploy the aggregator that takes this format, and configure the members as its committee.
 
     Raises:
         OperatingError: the chain refused something.
@@ -114,6 +118,7 @@ async def deploy_feed(
             FEED_NAME,
             max_age_s=2 * _HEARTBEAT_S,
             heartbeat_s=_HEARTBEAT_S,
+            report_format=report_format,
         )
     )
     shared_secret = _secret(seed, "committee", "shared secret")[:16]
@@ -186,7 +191,13 @@ def node_settings(one: Member, rpc_url: str | None, port: int = 0) -> Settings:
 
 
 def feed_job(
-    oracle: int, contract: str, prices_url: str, budget: Duration, *, unique_reports: bool = False
+    oracle: int,
+    contract: str,
+    prices_url: str,
+    budget: Duration,
+    *,
+    unique_reports: bool = False,
+    report_format: ReportFormat = ReportFormat.OCR2,
 ) -> Job:
     """The feed as one oracle's job file says it; a source must answer in four fifths of the budget."""
     return Job(
@@ -199,6 +210,7 @@ def feed_job(
         contract_config_confirmations=1,
         contract_config_tracker_poll_interval_ns=5 * SECOND,
         unique_reports=unique_reports,
+        report_format=report_format,
     )
 
 

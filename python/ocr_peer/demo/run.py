@@ -108,6 +108,7 @@ class _Demo:
                     prices_url,
                     timing.max_duration_observation,
                     unique_reports=options.unique_reports,
+                    report_format=options.report_format,
                 )
                 await write_folder(one, node_settings(one, rpc_url), job)
                 self._start_oracle(nursery, index)
@@ -129,6 +130,7 @@ class _Demo:
         elapsed = self.last_answer_at - (self.first_answer_at or self.last_answer_at)
         fields: dict[str, object] = {
             "oracles": self.options.oracles,
+            "aggregator": self.options.contract,
             "answers": state.answer_count,
             "median_mismatches": state.median_mismatches,
             "problems": len(state.problems),
@@ -156,11 +158,12 @@ class _Demo:
         self.narrator.note(f"development chain {CHAIN_ID} at {url}", kind="chain", url=url)
         async with RpcClient(url) as rpc:
             account = OwnerAccount(rpc, owner, chain_id=CHAIN_ID, poll_interval_s=0.1)
-            feed = await deploy_feed(account, members, timing, self.options.seed)
+            feed = await deploy_feed(account, members, timing, self.options.seed, self.options.report_format)
         self.narrator.note(
-            f"aggregator {feed.contract}, committee of {len(members)}, f = {self.options.f}",
+            f"aggregator {self.options.contract} at {feed.contract}, committee of {len(members)}, f = {self.options.f}",
             kind="feed",
             contract=feed.contract,
+            aggregator=self.options.contract,
             oracles=len(members),
             f=self.options.f,
         )

@@ -12,14 +12,14 @@ from ocr_peer.evm.access import Call, ChainAccess
 from ocr_peer.evm.aggregator import (
     LATEST_TRANSMISSION_DETAILS,
     decode_latest_transmission_details,
-    encode_transmit,
 )
 from ocr_peer.evm.chain_objects import result_of
+from ocr_peer.evm.packed import encode_transmission
 from ocr_peer.evm.quantity import data_from_hex, quantity_from_hex, to_hex
 from ocr_peer.evm.round_requests import RoundRequests
 from ocr_peer.evm.transmission_watch import TransmissionWatch
 from ocr_peer.evm.transmitter import Transmitter
-from ocr_peer.protocol.config import Instant
+from ocr_peer.protocol.config import Instant, ReportFormat
 from ocr_peer.protocol.effects import Transmit
 from ocr_peer.protocol.events import ChainView
 
@@ -36,6 +36,7 @@ class AggregatorChain:
         rpc: the chain.
         transmitter: the account that pays; shared with other feeds.
         contract: 20 bytes, the aggregator.
+        report_format: what the aggregator takes.
         lookback_blocks: how far back the first look searches for a requested round.
         clock_ns: the wall clock, nanoseconds since the Unix epoch.
     """
@@ -46,12 +47,14 @@ class AggregatorChain:
         transmitter: Transmitter,
         *,
         contract: bytes,
+        report_format: ReportFormat = ReportFormat.OCR2,
         lookback_blocks: int = 1000,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._rpc = rpc
         self._transmitter = transmitter
         self._contract = contract
+        self._report_format = report_format
         self._requests = RoundRequests(contract, lookback_blocks=lookback_blocks)
         self._clock_ns = clock_ns
         self._looked_at = float("-inf")
@@ -97,7 +100,7 @@ class AggregatorChain:
         context = transmit.report.context
         await self._transmitter.submit(
             self._contract,
-            encode_transmit(transmit.report),
+            encode_transmission(transmit.report, self._report_format),
             reference=f"{context.config_digest.hex()}/{context.epoch}/{context.round}",
         )
 

@@ -9,9 +9,11 @@ import httpx
 from ocr_peer.errors import InputError
 from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.aggregator import LATEST_CONFIG_DETAILS, decode_latest_config_details
+from ocr_peer.evm.contract_type import check_report_format
 from ocr_peer.evm.quantity import data_from_hex, quantity_from_hex, to_hex
 from ocr_peer.evm.rpc import RpcClient, redacted
 from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, UnexpectedAnswer
+from ocr_peer.protocol.config import ReportFormat
 
 __all__ = ["connect"]
 
@@ -21,21 +23,23 @@ async def connect(
     chain_id: int,
     contract: bytes,
     *,
+    report_format: ReportFormat | None = None,
     timeout_s: float = 10.0,
     client: httpx.AsyncClient | None = None,
 ) -> RpcClient:
-    """A client for the endpoint, after three questions to it; the caller closes it.
+    """A client for the endpoint, after a few questions to it; the caller closes it.
 
     Args:
         rpc_url: `HTTPURL` of the settings.
         chain_id: `relayConfig.chainID` of the job.
         contract: 20 bytes, `contractID` of the job.
+        report_format: `pluginConfig.reportFormat` of the job; `None` asks for nothing.
         timeout_s: per attempt.
         client: the HTTP client to use instead of an own one.
 
     Raises:
         InputError: names the setting that is wrong: the endpoint does not answer, serves another chain, or
-            has no OCR2 aggregator at that address.
+            has no OCR2 aggregator at that address, or one that takes reports of another format.
     """
     if urlsplit(rpc_url).scheme not in {"http", "https"}:
         raise InputError("HTTPURL", redacted(rpc_url), "not an HTTP address", "write http://… or https://…")
@@ -43,6 +47,8 @@ async def connect(
     try:
         await _check_chain(rpc, chain_id)
         await _check_contract(rpc, chain_id, contract)
+        if report_format is not None:
+            await check_report_format(rpc, contract, report_format)
     except BaseException:
         await rpc.aclose()
         raise

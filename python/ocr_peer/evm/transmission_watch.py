@@ -13,7 +13,7 @@ import trio
 from ocr_peer.errors import OperatingError
 from ocr_peer.evm.access import Call, ChainAccess
 from ocr_peer.evm.address import checksum_address
-from ocr_peer.evm.aggregator import NEW_TRANSMISSION, NewTransmission, decode_new_transmission
+from ocr_peer.evm.aggregator import NewTransmission
 from ocr_peer.evm.chain_objects import (
     Block,
     Log,
@@ -23,6 +23,7 @@ from ocr_peer.evm.chain_objects import (
     receipt_from_json,
     result_of,
 )
+from ocr_peer.evm.packed import TRANSMISSION_TOPICS, decode_transmission
 from ocr_peer.evm.quantity import quantity, quantity_from_hex, to_hex
 from ocr_peer.evm.rpc_errors import UnexpectedAnswer
 
@@ -134,7 +135,7 @@ class TransmissionWatch:
             "address": to_hex(self._contract),
             "fromBlock": quantity(first),
             "toBlock": quantity(last),
-            "topics": [to_hex(NEW_TRANSMISSION.topic)],
+            "topics": [[to_hex(topic) for topic in TRANSMISSION_TOPICS]],
         }
         logs = logs_from_json(await self._rpc.call("eth_getLogs", (query,)))
         ours = [log for log in logs if log.address == self._contract]
@@ -156,7 +157,7 @@ def _joined(log: Log, block: Block, receipt: Receipt | None) -> OnchainTransmiss
     if receipt is None:
         raise UnexpectedAnswer(f"the receipt of {to_hex(log.transaction_hash)}", None)
     return OnchainTransmission(
-        transmission=decode_new_transmission(log),
+        transmission=decode_transmission(log),
         block_number=log.block_number,
         block_hash=log.block_hash,
         block_timestamp=block.timestamp,

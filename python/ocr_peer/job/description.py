@@ -8,6 +8,7 @@ from uuid import UUID
 
 from ocr_peer.durations import MINUTE_NS, SECOND_NS
 from ocr_peer.pipeline import Pipeline
+from ocr_peer.protocol.config import ReportFormat
 
 __all__ = ["Job", "JobType", "JuelsPerFeeCoinCache"]
 
@@ -65,5 +66,7 @@ class Job:
 
     Every member of a committee must have the same: nothing on chain says it.
     """
+    report_format: ReportFormat = ReportFormat.OCR2
+    """What the contract takes: `PACKED` for aggregator B, `OCR2` for all others."""
     gas_price_subunits_source: Pipeline | None = None
     """Every member of a committee must have it, or none: it changes the observation's encoding."""

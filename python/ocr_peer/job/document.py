@@ -36,6 +36,7 @@ _EXAMPLES = {
     "pluginConfig.juelsPerFeeCoinSource": 'juelsPerFeeCoinSource = """ … """ in [pluginConfig]',
     "pluginConfig.gasPriceSubunitsSource": 'gasPriceSubunitsSource = """ … """ in [pluginConfig]',
     "pluginConfig.uniqueReports": "uniqueReports = true in [pluginConfig]",
+    "pluginConfig.reportFormat": 'reportFormat = "packed" in [pluginConfig]',
     "pluginConfig.juelsPerFeeCoinCache": "a table [pluginConfig.juelsPerFeeCoinCache]",
     "pluginConfig.juelsPerFeeCoinCache.updateInterval": 'updateInterval = "1m"',
     "pluginConfig.juelsPerFeeCoinCache.stalenessAlertThreshold": 'stalenessAlertThreshold = "24h"',
@@ -108,6 +109,7 @@ class PluginTable(_Table):
     gas_price_subunits_source: str | None = Field(default=None, alias="gasPriceSubunitsSource")
     juels_per_fee_coin_cache: JuelsCacheTable | None = Field(default=None, alias="juelsPerFeeCoinCache")
     unique_reports: bool = Field(default=False, alias="uniqueReports")
+    report_format: str | None = Field(default=None, alias="reportFormat")
 
 
 class JobFile(_Table):

@@ -21,6 +21,7 @@ from ocr_peer.job.bootstrappers import bootstrapper_multiaddrs
 from ocr_peer.job.description import Job, JuelsPerFeeCoinCache
 from ocr_peer.job.document import Document, JobFile, PluginTable
 from ocr_peer.pipeline import Pipeline, lint, parse_duration, parse_pipeline
+from ocr_peer.protocol.config import ReportFormat
 
 __all__ = ["load_job", "parse_job"]
 
@@ -153,6 +154,7 @@ def _feed(job: Job, file: JobFile, document: Document) -> Job:
         juels_per_fee_coin_source=juels,
         juels_per_fee_coin_cache=_juels_cache(plugin, document),
         unique_reports=plugin.unique_reports,
+        report_format=_report_format(plugin, document),
         gas_price_subunits_source=_pipeline(
             "pluginConfig.gasPriceSubunitsSource", plugin.gas_price_subunits_source, document
         ),
@@ -170,6 +172,18 @@ def _pipeline(key: str, source: str | None, document: Document) -> Pipeline | No
     for warning in lint(pipeline):
         document.warn(key, f"task {warning}")
     return pipeline
+
+
+def _report_format(plugin: PluginTable, document: Document) -> ReportFormat:
+    text = plugin.report_format
+    if not text:
+        return ReportFormat.OCR2
+    try:
+        return ReportFormat(text)
+    except ValueError:
+        problem = "is no format of reports"
+        fix = 'write "packed" for a PackedAggregator, or "ocr2" for any other aggregator'
+        raise document.error("pluginConfig.reportFormat", text, problem, fix) from None
 
 
 def _juels_cache(plugin: PluginTable, document: Document) -> JuelsPerFeeCoinCache | None:

@@ -6,6 +6,7 @@ import json
 
 from ocr_peer.job.description import Job
 from ocr_peer.pipeline import Pipeline, format_duration
+from ocr_peer.protocol.config import ReportFormat
 
 __all__ = ["job_toml"]
 
@@ -51,6 +52,8 @@ def _plugin_config(job: Job) -> list[str]:
     ]
     if job.unique_reports:
         lines.append("uniqueReports = true")
+    if job.report_format is not ReportFormat.OCR2:
+        lines.append(_pair("reportFormat", job.report_format.value))
     cache = job.juels_per_fee_coin_cache
     if cache is not None:
         lines += ["", "[pluginConfig.juelsPerFeeCoinCache]"]

@@ -102,7 +102,12 @@ async def run_node(settings: Settings, bootstrap: Sequence[str]) -> None:
             nursery.start_soon(chain.transmitter.run)
         for job in jobs:
             chain = chains[job.chain_id]
-            aggregator = AggregatorChain(chain.rpc, chain.transmitter, contract=contract_address(job))
+            aggregator = AggregatorChain(
+                chain.rpc,
+                chain.transmitter,
+                contract=contract_address(job),
+                report_format=job.report_format,
+            )
             nursery.start_soon(run_feed, _feed(job, chain, aggregator, parts))
             nursery.start_soon(tell_transmissions, aggregator.watch(), job.name)
         _log.info("node running", peer_id=identity.peer_id, feeds=[job.name for job in jobs])
@@ -142,7 +147,7 @@ async def _connect(chain: ChainSettings, job: Job, store: SqliteStore) -> RpcCli
     """The chain's endpoint, checked; an endpoint that is down is no reason to stay down after a first success."""
     url = chain.nodes[0].http_url
     try:
-        return await connect(url, job.chain_id, contract_address(job))
+        return await connect(url, job.chain_id, contract_address(job), report_format=job.report_format)
     except InputError as error:
         if error.field != "HTTPURL" or await store.load_config(contract_key(job)) is None:
             raise
@@ -159,7 +164,12 @@ def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts) -
         name=job.name,
         contract=contract_key(job),
         keys=keys,
-        read_membership=membership_reader(parts.keyring, parts.identity, unique_reports=job.unique_reports),
+        read_membership=membership_reader(
+            parts.keyring,
+            parts.identity,
+            unique_reports=job.unique_reports,
+            report_format=job.report_format,
+        ),
         configs=ConfigTracker(
             chain.rpc,
             chain_id=job.chain_id,

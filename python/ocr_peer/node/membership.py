@@ -12,7 +12,7 @@ from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.committee import committee_config, private_config
 from ocr_peer.keystore import Keyring, PublicIdentity
 from ocr_peer.median.config import MedianLimits, MedianOffchainConfig
-from ocr_peer.protocol.config import CommitteeConfig, OracleId
+from ocr_peer.protocol.config import CommitteeConfig, OracleId, ReportFormat
 from ocr_peer.protocol.reconfiguration import ContractConfig, Membership
 from ocr_peer.wire.offchain_config import decode_offchain_config
 
@@ -20,17 +20,19 @@ __all__ = ["membership_reader"]
 
 
 def membership_reader(
-    keyring: Keyring, identity: PublicIdentity, *, unique_reports: bool
+    keyring: Keyring, identity: PublicIdentity, *, unique_reports: bool, report_format: ReportFormat
 ) -> Callable[[ContractConfig], Membership]:
     """A function that decodes and checks a configuration from this node's point of view.
 
-    `unique_reports` is the job's setting of that name. The function raises `InputError` when the
-    configuration is invalid, or does not list exactly this node's keys.
+    `unique_reports` and `report_format` are the job's settings of these names. The function raises `InputError`
+    when the configuration is invalid, or does not list exactly this node's keys.
     """
 
     def read(published: ContractConfig) -> Membership:
         offchain = decode_offchain_config(published.offchain_config)
-        config = replace(committee_config(published, offchain), unique_reports=unique_reports)
+        config = replace(
+            committee_config(published, offchain), unique_reports=unique_reports, report_format=report_format
+        )
         MedianOffchainConfig.decode(config.reporting_plugin_config)
         MedianLimits.decode(config.onchain_config)
         own_id = _own_id(config, identity)
