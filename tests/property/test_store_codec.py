@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_peer.evm.fees import Fees
+from ocr_peer.evm.fees import DynamicFees, LegacyFees
 from ocr_peer.evm.transactions import Inclusion, TransactionRow, TransactionState
 from ocr_peer.protocol.config import ConfigDigest, Instant, OracleId
 from ocr_peer.protocol.effects import (
@@ -68,13 +68,18 @@ transaction_rows = st.builds(
     to=st.binary(min_size=20, max_size=20),
     data=st.binary(max_size=2000),
     gas_limit=quantities,
-    fees=st.builds(Fees, wei, wei),
+    fees=st.builds(DynamicFees, wei, wei) | st.builds(LegacyFees, wei),
     raw=st.binary(max_size=2200),
     hashes=st.lists(hashes, max_size=5).map(tuple),
     sent_at_block=quantities,
     reference=st.text(alphabet=st.characters(exclude_categories=["Cs"])),
     state=st.sampled_from(TransactionState),
-    inclusion=st.none() | st.builds(Inclusion, hashes, quantities, quantities, wei),
+    inclusion=st.none() | st.builds(Inclusion, hashes, quantities, quantities, wei, hashes, quantities),
+    final=st.booleans(),
+    begun_at=quantities,
+    begun_at_block=quantities,
+    cancelled_from=st.none() | quantities,
+    reserved=wei,
 )
 
 

@@ -10,14 +10,19 @@ from dataclasses import replace
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from ocr_peer.errors import InputError, OperatingError
 from ocr_peer.evm.aggregator import REQUEST_NEW_ROUND, encode_transmit
+from ocr_peer.evm.budget import Budget
 from ocr_peer.evm.confirmation import Confirmation, ConfirmationSettings
-from ocr_peer.evm.fees import GWEI, Fees, FeeSettings
+from ocr_peer.evm.fees import GWEI, DynamicFees, FeeSettings
+from ocr_peer.evm.funds import Funds, FundsSettings
 from ocr_peer.evm.in_flight import InFlight
+from ocr_peer.evm.outlet import Outlet
 from ocr_peer.evm.quantity import to_hex
+from ocr_peer.evm.sending import Sending
 from ocr_peer.evm.signer import LocalSigner, UnsignedTransaction, transaction_hash
 from ocr_peer.evm.transactions import (
     InMemoryTransactionStore,
@@ -347,7 +352,7 @@ async def test_a_store_that_cannot_be_read_stops_the_transmitter(
     autojump_clock: MockClock, feed: Feed
 ) -> None:
     class Unreadable(InMemoryTransactionStore):
-        async def in_flight(self, chain_id: int, sender: bytes) -> Sequence[TransactionRow]:
+        async def unsettled(self, chain_id: int, sender: bytes) -> Sequence[TransactionRow]:
             raise OperatingError("corrupt")
 
     account = Account(feed, feed.transmitter_key(1), Unreadable())
@@ -357,7 +362,7 @@ async def test_a_store_that_cannot_be_read_stops_the_transmitter(
         await account.submit(1, 1)
 
 
-async def cheap_row(feed: Feed, signer: LocalSigner, nonce: int, fees: Fees) -> TransactionRow:
+async def cheap_row(feed: Feed, signer: LocalSigner, nonce: int, fees: DynamicFees) -> TransactionRow:
     data = REQUEST_NEW_ROUND.encode_call()
     raw = await signer.sign(UnsignedTransaction(CHAIN_ID, nonce, feed.contract, data, 100_000, fees))
     return TransactionRow(
@@ -384,15 +389,35 @@ async def stuck(
     in_flight = InFlight(InMemoryTransactionStore(), chain_id=CHAIN_ID, sender=signer.address)
     await in_flight.restore()
     for nonce in range(2, 2 + count):
-        row = await cheap_row(feed, signer, nonce, Fees(1, 1))
+        row = await cheap_row(feed, signer, nonce, DynamicFees(1, 1))
         await in_flight.put(row)
         if broadcast:
             await feed.rpc.call("eth_sendRawTransaction", (to_hex(row.raw),))
     settled: list[TransactionRow] = []
-    confirmation = Confirmation(
-        feed.rpc, signer, in_flight, fees=fees, settings=ConfirmationSettings(), on_settled=settled.append
-    )
+    sending = sending_of(feed, signer, in_flight, fees, settled)
+    confirmation = Confirmation(sending, settings=ConfirmationSettings(), submit_again=never)
     return confirmation, in_flight, settled
+
+
+async def never(row: TransactionRow) -> str | None:
+    raise AssertionError(f"{row.reference} was to be submitted again")
+
+
+def sending_of(
+    feed: Feed, signer: LocalSigner, in_flight: InFlight, fees: FeeSettings, settled: list[TransactionRow]
+) -> Sending:
+    store = InMemoryTransactionStore()
+    return Sending(
+        rpc=feed.rpc,
+        signer=signer,
+        in_flight=in_flight,
+        outlet=Outlet(feed.rpc),
+        budget=Budget(store, in_flight, chain_id=CHAIN_ID, sender=signer.address, wei=None),
+        funds=Funds(feed.rpc, signer.address, chain_id=CHAIN_ID, fees=fees, settings=FundsSettings()),
+        fees=fees,
+        chain_id=CHAIN_ID,
+        on_settled=settled.append,
+    )
 
 
 async def test_a_stuck_transaction_is_sent_again_at_a_higher_price(
@@ -427,9 +452,12 @@ async def test_the_cap_of_fees_holds(autojump_clock: MockClock, feed: Feed) -> N
     confirmation, in_flight, _ = await stuck(feed, FeeSettings(max_fee_cap=1))
     await confirmation.poll()
     feed.endpoint.mine(3)
-    with pytest.raises(OperatingError, match="above the cap"):
+    with capture_logs() as logs:
+        await confirmation.poll()
         await confirmation.poll()
     assert len(in_flight.rows()[0].hashes) == 1
+    (said,) = [line for line in logs if line["event"] == "transaction.waits_for_base_fee"]
+    assert "above the cap" in said["words"]
 
 
 async def test_a_price_that_is_refused_is_raised_with_the_next_block(
@@ -451,7 +479,7 @@ async def test_a_mined_earlier_attempt_counts(autojump_clock: MockClock, feed: F
     confirmation, in_flight, settled = await stuck(feed, FeeSettings(), broadcast=False)
     signer = LocalSigner(seed("owner", 0))
     (row,) = in_flight.rows()
-    good = await cheap_row(feed, signer, row.nonce, Fees(10 * GWEI, GWEI))
+    good = await cheap_row(feed, signer, row.nonce, DynamicFees(10 * GWEI, GWEI))
     await in_flight.put(replace(row, hashes=(good.hashes[0], row.hashes[0])))
     await feed.rpc.call("eth_sendRawTransaction", (to_hex(good.raw),))
     feed.endpoint.mine()

@@ -7,13 +7,14 @@ import signal
 import sqlite3
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
 
 from ocr_peer.errors import InputError, InvariantError, OperatingError
-from ocr_peer.evm.fees import Fees
+from ocr_peer.evm.fees import DynamicFees
 from ocr_peer.evm.transactions import Inclusion, TransactionRow, TransactionState, TransactionStore
 from ocr_peer.protocol.config import ConfigDigest, Instant, OracleId
 from ocr_peer.protocol.effects import (
@@ -52,13 +53,14 @@ def transaction(nonce: int, state: TransactionState = TransactionState.IN_FLIGHT
         to=b"\x0b" * 20,
         data=b"data",
         gas_limit=500_000,
-        fees=Fees(2**200, 1),
+        fees=DynamicFees(2**200, 1),
         raw=b"raw",
         hashes=(b"\x0c" * 32,),
         sent_at_block=9,
         reference="report",
         state=state,
         inclusion=Inclusion(b"\x0c" * 32, 10, 94_000, 10**9) if state is TransactionState.MINED else None,
+        final=state is not TransactionState.IN_FLIGHT,
     )
 
 
@@ -66,7 +68,7 @@ async def test_it_is_what_the_runtime_and_the_chain_adapter_want(tmp_path: Path)
     async with open_store(tmp_path) as opened:
         store: Store = opened
         chain_store: TransactionStore = opened
-        assert await chain_store.in_flight(1, b"") == []
+        assert await chain_store.unsettled(1, b"") == []
         assert await store.load_state(DIGEST) == StoredState()
         assert await store.load_config("1337:0xabc") is None
 
@@ -159,16 +161,82 @@ async def test_transactions_in_flight_survive(tmp_path: Path, monkeypatch: pytes
         await store.save(transaction(1))
         await store.save(transaction(3, TransactionState.MINED))
     async with open_store(tmp_path) as store:
-        assert await store.in_flight(1337, b"\x0a" * 20) == [transaction(1), transaction(2)]
-        assert await store.in_flight(1, b"\x0a" * 20) == []
+        assert await store.unsettled(1337, b"\x0a" * 20) == [transaction(1), transaction(2)]
+        assert await store.unsettled(1, b"\x0a" * 20) == []
         await store.save(transaction(1, TransactionState.DROPPED))
-        assert await store.in_flight(1337, b"\x0a" * 20) == [transaction(2)]
+        assert await store.unsettled(1337, b"\x0a" * 20) == [transaction(2)]
         monkeypatch.setattr(transactions, "MAX_SETTLED", 2)
         await store.save(transaction(5, TransactionState.MINED))
     with sqlite3.connect(tmp_path / FILE_NAME) as connection:
         kept = connection.execute("SELECT nonce FROM evm_transaction ORDER BY nonce").fetchall()
     connection.close()
     assert [nonce for (nonce,) in kept] == [2, 5]
+
+
+def mined(nonce: int, seen_at: int, price: int = 10) -> TransactionRow:
+    inclusion = Inclusion(b"\x0c" * 32, 10, 1_000, price, b"\x0d" * 32, seen_at)
+    return replace(transaction(nonce, TransactionState.MINED), inclusion=inclusion, final=False)
+
+
+async def test_a_mined_transaction_is_kept_until_it_is_final(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await store.save(mined(1, 6_000))
+    async with open_store(tmp_path) as store:
+        assert await store.unsettled(1337, b"\x0a" * 20) == [mined(1, 6_000)]
+        await store.save(replace(mined(1, 6_000), final=True))
+        assert await store.unsettled(1337, b"\x0a" * 20) == []
+
+
+async def test_spending_is_booked_once_and_taken_back(tmp_path: Path) -> None:
+    sender = b"\x0a" * 20
+    async with open_store(tmp_path) as store:
+        await store.save(mined(1, 6_000))
+        await store.save(mined(1, 6_000))
+        await store.save(replace(mined(1, 6_000), final=True))
+        await store.save(mined(2, 6_059))
+        await store.save(mined(3, 6_060))
+        await store.save(mined(4, 6_061, 2**200))
+        assert await store.spending(1337, sender, 0) == {100: 20_000, 101: 10_000 + 1_000 * 2**200}
+        assert await store.spending(1337, sender, 101) == {101: 10_000 + 1_000 * 2**200}
+        assert await store.spending(1, sender, 0) == {}
+        await store.save(mined(4, 6_061, 2**200).back_in_flight())
+    async with open_store(tmp_path) as store:
+        assert await store.spending(1337, sender, 0) == {100: 20_000, 101: 10_000}
+        await store.save(mined(4, 6_120))
+        assert await store.spending(1337, sender, 0) == {100: 20_000, 101: 10_000, 102: 10_000}
+        later = 60 * (101 + transactions.SPENDING_MINUTES)
+        await store.save(mined(5, later))
+        assert list(await store.spending(1337, sender, 0)) == [102, later // 60]
+
+
+async def test_transactions_of_the_first_schemas_are_taken_over(tmp_path: Path) -> None:
+    old = (
+        "chain_id, sender, nonce, recipient, data, gas_limit, max_fee_per_gas, max_priority_fee_per_gas,"
+        " raw, hashes, sent_at_block, reference, state, inclusion"
+    )
+    database = Database(tmp_path, MIGRATIONS[:2])
+    with database._connection as connection:
+        for nonce, state, inclusion in (
+            (1, "mined", f'["{"0c" * 32}", 10, 94000, 1000000000]'),
+            (2, "dropped", None),
+            (3, "in_flight", None),
+        ):
+            values = (1337, "0a" * 20, nonce, "0b" * 20, "00", 5, "70", "1", "01", f'["{"0c" * 32}"]', 9, "r")
+            connection.execute(
+                f"INSERT INTO evm_transaction ({old}) VALUES ({', '.join('?' * 14)})",
+                (*values, state, inclusion),
+            )
+    database.close()
+    async with open_store(tmp_path) as store:
+        (row,) = await store.unsettled(1337, b"\x0a" * 20)
+        assert (row.nonce, row.fees, row.begun_at_block, row.worst_cost) == (3, DynamicFees(70, 1), 9, 350)
+        assert await store.spending(1337, b"\x0a" * 20, 0) == {}
+        final = store._database._connection.execute(
+            f"SELECT {transactions._COLUMNS} FROM evm_transaction WHERE nonce = 1"
+        ).fetchone()
+        read = transactions.transaction(final)
+        assert read.final
+        assert read.inclusion == Inclusion(b"\x0c" * 32, 10, 94_000, 10**9)
 
 
 async def test_every_write_is_flushed(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
-"""Why a contract refused a call, in words."""
+"""Why a contract refused a call, in words, and what that means for the report."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -13,9 +14,75 @@ from ocr_peer.evm.abi import decode_values, selector
 from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.rpc_errors import RpcError, UnexpectedAnswer
 
-__all__ = ["Revert", "decode_revert", "is_stale_report", "revert_of"]
+__all__ = ["Refusal", "Revert", "decode_revert", "refusal_of", "revert_of"]
 
-_STALE_NAME, _STALE_REASON = "StaleReport", "stale report"
+
+class Refusal(StrEnum):
+    """What a refusal means for whoever wants to send the call."""
+
+    OVERTAKEN = "overtaken"
+    """A report at least as new is on chain: another oracle was first."""
+    TOO_OLD = "too old"
+    """Its observations are older than the contract accepts, and grow no younger."""
+    REPORT = "report"
+    """The contract takes this report from nobody, now or later."""
+    ACCOUNT = "account"
+    """The contract takes no reports of this account."""
+    PASSING = "passing"
+    """It may be taken another time, as far as the reason tells."""
+
+    @property
+    def final(self) -> bool:
+        """Whether to send the same call from the same account later is of no use either."""
+        return self is not Refusal.PASSING
+
+
+_MEANINGS: Final = {
+    "StaleReport": Refusal.OVERTAKEN,
+    "ReportTooOld": Refusal.TOO_OLD,
+    "UnauthorizedTransmitter": Refusal.ACCOUNT,
+    **dict.fromkeys(
+        (
+            # An old digest: A compares it, B finds no signer of it.
+            "ConfigDigestMismatch",
+            "InvalidSignature",
+            "DuplicateSigner",
+            "WrongNumberOfSignatures",
+            "SignatureListsDiffer",
+            "CalldataLengthMismatch",
+            "ReportLengthMismatch",
+            "ObservationsMisplaced",
+            "WidthsOutOfRange",
+            "TooManyObservations",
+            "TooFewObservations",
+            "AnswerOutOfRange",
+        ),
+        Refusal.REPORT,
+    ),
+}
+"""Typed errors of this project's aggregators that `transmit` meets (docs/invariants.md, T2 to T11 and F1)."""
+
+_MEANINGS_IN_WORDS: Final = {
+    "stale report": Refusal.OVERTAKEN,
+    "unauthorized transmitter": Refusal.ACCOUNT,
+    **dict.fromkeys(
+        (
+            "configDigest mismatch",
+            "calldata length mismatch",
+            "wrong number of signatures",
+            "signatures out of registration",
+            "signature error",
+            "duplicate signer",
+            "report length mismatch",
+            "num observations out of bounds",
+            "too few values to trust median",
+            "median is out of min-max range",
+        ),
+        Refusal.REPORT,
+    ),
+}
+"""The same from the deployed OCR2 aggregators (libocr `contract2/OCR2Aggregator.sol`), which say it in words."""
+
 _REVERT_CODE: Final = 3
 """JSON-RPC error code of a reverted call on geth and those that follow it."""
 
@@ -80,12 +147,11 @@ def decode_revert(data: bytes) -> Revert:
     return Revert(None, f"unknown error 0x{data[:68].hex()}", data)
 
 
-def is_stale_report(revert: Revert) -> bool:
-    """Whether a report at least as new is on chain already, which means that another oracle was first.
-
-    The deployed OCR2 aggregators say it in words, the aggregator of this project with a custom error.
-    """
-    return revert.name == _STALE_NAME or (revert.name is None and revert.reason == _STALE_REASON)
+def refusal_of(revert: Revert) -> Refusal:
+    """What the refusal of a report means; unknown reasons are taken to pass."""
+    if revert.name is not None:
+        return _MEANINGS.get(revert.name, Refusal.PASSING)
+    return _MEANINGS_IN_WORDS.get(revert.reason, Refusal.PASSING)
 
 
 def _revert_data(value: object) -> bytes:

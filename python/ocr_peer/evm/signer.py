@@ -9,14 +9,14 @@ from typing import Any, Protocol
 from ocr_peer import crypto
 from ocr_peer.errors import InputError
 from ocr_peer.evm.address import checksum_address
-from ocr_peer.evm.fees import Fees
+from ocr_peer.evm.fees import Fees, LegacyFees
 
 __all__ = ["LocalSigner", "TransactionSigner", "UnsignedTransaction", "transaction_hash"]
 
 
 @dataclass(frozen=True, slots=True)
 class UnsignedTransaction:
-    """An EIP-1559 transaction (type 2) before its signature; it carries no value and no access list."""
+    """A transaction before its signature; its fees decide its type. No value, no access list."""
 
     chain_id: int
     nonce: int
@@ -25,6 +25,7 @@ class UnsignedTransaction:
     data: bytes
     gas_limit: int
     fees: Fees
+    """EIP-1559's make it one of type 2, one price an EIP-155 one of type 0."""
 
 
 class TransactionSigner(Protocol):
@@ -72,15 +73,18 @@ class LocalSigner:
     async def sign(self, transaction: UnsignedTransaction) -> bytes:
         """The signed transaction; takes less than a millisecond, so it runs inline."""
         fields: dict[str, object] = {
-            "type": 2,
             "chainId": transaction.chain_id,
             "nonce": transaction.nonce,
             "value": 0,
             "data": transaction.data,
             "gas": transaction.gas_limit,
-            "maxFeePerGas": transaction.fees.max_fee_per_gas,
-            "maxPriorityFeePerGas": transaction.fees.max_priority_fee_per_gas,
         }
+        if isinstance(transaction.fees, LegacyFees):
+            fields["gasPrice"] = transaction.fees.gas_price
+        else:
+            fields["type"] = 2
+            fields["maxFeePerGas"] = transaction.fees.max_fee_per_gas
+            fields["maxPriorityFeePerGas"] = transaction.fees.max_priority_fee_per_gas
         if transaction.to is not None:
             fields["to"] = checksum_address(transaction.to)
         return bytes(self._account.sign_transaction(fields).raw_transaction)

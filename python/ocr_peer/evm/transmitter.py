@@ -6,25 +6,30 @@ attempt. The next start takes them up again, and nonces go on where they stopped
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
+import trio
 
 from ocr_peer.errors import OperatingError
 from ocr_peer.evm.access import ChainAccess
 from ocr_peer.evm.address import checksum_address
-from ocr_peer.evm.broadcast import BroadcastResult, Handover, broadcast
-from ocr_peer.evm.chain_objects import block_from_json, result_of
+from ocr_peer.evm.broadcast import BroadcastResult, Handover
+from ocr_peer.evm.budget import Budget
 from ocr_peer.evm.confirmation import Confirmation, ConfirmationSettings
-from ocr_peer.evm.fees import FEE_CALLS, Fees, FeeSettings, quote_fees
+from ocr_peer.evm.fees import FeeSettings
+from ocr_peer.evm.funds import Funds, FundsSettings
 from ocr_peer.evm.in_flight import InFlight
+from ocr_peer.evm.outlet import Outlet
 from ocr_peer.evm.quantity import quantity_from_hex, to_hex
-from ocr_peer.evm.reverts import Revert, is_stale_report, revert_of
-from ocr_peer.evm.rpc_errors import RpcError
+from ocr_peer.evm.rehearsal import Errand, Rehearsal, TransactionRefused
+from ocr_peer.evm.sending import Sending
 from ocr_peer.evm.signer import TransactionSigner, UnsignedTransaction, transaction_hash
+from ocr_peer.evm.submission import Submission, SubmitOutcome
+from ocr_peer.evm.tally import TransmitterSnapshot
 from ocr_peer.evm.transactions import TransactionRow, TransactionState, TransactionStore
 
 __all__ = ["Submission", "SubmitOutcome", "TransactionRefused", "Transmitter", "TransmitterSettings"]
@@ -40,49 +45,17 @@ class TransmitterSettings:
 
     fees: FeeSettings = field(default_factory=FeeSettings)
     confirmation: ConfirmationSettings = field(default_factory=ConfirmationSettings)
+    funds: FundsSettings = field(default_factory=FundsSettings)
     max_in_flight: int = 16
     """More unsettled transactions are not begun: most nodes drop what an account queues beyond some dozens."""
     gas_margin_percent: int = 30
     """Added to the estimate: another report may land first and change what storage costs."""
-
-
-class SubmitOutcome(StrEnum):
-    """What became of a submission."""
-
-    HANDED_OVER = "handed_over"
-    """Saved, and sent or about to be."""
-    ALREADY_IN_FLIGHT = "already_in_flight"
-    """The same errand is on its way."""
-    OVERTAKEN = "overtaken"
-    """Another oracle was first; nothing was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """The outcome, with the transaction where there is one."""
-
-    outcome: SubmitOutcome
-    transaction_hash: bytes | None
-
-
-class TransactionRefused(OperatingError):  # noqa: N818 - named for what happened
-    """The contract refuses the call, so it was not sent."""
-
-    def __init__(self, to: bytes, revert: Revert) -> None:
-        self.revert = revert
-        super().__init__(f"{checksum_address(to)} refuses the transaction: {revert.reason}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Errand:
-    """A call that has passed its simulation, with what signing it needs."""
-
-    to: bytes
-    data: bytes
-    reference: str
-    gas_limit: int
-    fees: Fees
-    head: int
+    gas_limit_max: int = 500_000
+    """No transaction may use more gas. A chain with EIP-7825 (Osaka) takes none beyond 16,777,216."""
+    daily_budget: int | None = None
+    """Wei that the account may spend in any 24 hours; `None`: no limit."""
+    public_after_blocks: int = 0
+    """When a transaction that a private relay holds goes to the public endpoints, too; 0: never."""
 
 
 class Transmitter:
@@ -96,7 +69,10 @@ class Transmitter:
         store: remembers transactions across restarts.
         chain_id: goes into every transaction.
         settings: limits.
-        on_settled: told about every transaction that came to an end; must not block.
+        relay: takes transactions in place of the chain's public endpoints; receipts are read from the chain.
+        on_settled: told about every transaction that a block took or none ever will, and again if a
+            reorganisation changes that; must not block.
+        clock: Unix seconds.
     """
 
     def __init__(
@@ -107,33 +83,77 @@ class Transmitter:
         *,
         chain_id: int,
         settings: TransmitterSettings | None = None,
+        relay: ChainAccess | None = None,
         on_settled: Callable[[TransactionRow], None] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._rpc = rpc
-        self._signer = signer
-        self._chain_id = chain_id
-        self._settings = settings or TransmitterSettings()
+        settings = settings or TransmitterSettings()
+        self._max_in_flight = settings.max_in_flight
         self._in_flight = InFlight(store, chain_id=chain_id, sender=signer.address)
-        self._next_nonce: int | None = None
-        self._log = _log.bind(account=checksum_address(signer.address), chain_id=chain_id)
-        self._confirmation = Confirmation(
-            rpc,
-            signer,
-            self._in_flight,
-            fees=self._settings.fees,
-            settings=self._settings.confirmation,
+        patience = settings.confirmation.bump_after_blocks
+        self._sending = Sending(
+            rpc=rpc,
+            signer=signer,
+            in_flight=self._in_flight,
+            outlet=Outlet(
+                rpc, relay, public_after_blocks=settings.public_after_blocks, relay_again_blocks=patience
+            ),
+            budget=Budget(
+                store,
+                self._in_flight,
+                chain_id=chain_id,
+                sender=signer.address,
+                wei=settings.daily_budget,
+                clock=clock,
+            ),
+            funds=Funds(rpc, signer.address, chain_id=chain_id, fees=settings.fees, settings=settings.funds),
+            fees=settings.fees,
+            chain_id=chain_id,
             on_settled=on_settled,
+            clock=clock,
         )
+        self._rehearsal = Rehearsal(
+            self._sending,
+            gas_margin_percent=settings.gas_margin_percent,
+            gas_limit_max=settings.gas_limit_max,
+        )
+        self._confirmation = Confirmation(
+            self._sending, settings=settings.confirmation, submit_again=self._submit_again
+        )
+        self._log = _log.bind(account=self._sending.account, chain_id=chain_id)
 
     @property
     def address(self) -> bytes:
         """20 bytes: the account."""
-        return self._signer.address
+        return self._sending.signer.address
 
     @property
     def in_flight(self) -> int:
-        """Number of unsettled transactions."""
+        """Number of transactions that no block holds yet."""
         return len(self._in_flight)
+
+    async def snapshot(self) -> TransmitterSnapshot:
+        """The account as it stands, for metrics; raises `OperatingError` if the store cannot be read."""
+        await self._in_flight.restore()
+        tally, rows, sending = self._sending.tally, self._in_flight.rows(), self._sending
+        ages = [max(0, sending.now - row.begun_at) for row in rows if row.begun_at]
+        return TransmitterSnapshot(
+            account=sending.account,
+            chain_id=sending.chain_id,
+            balance=sending.funds.balance,
+            low_on_funds=sending.funds.low,
+            unconfirmed_transactions=len(rows),
+            oldest_unconfirmed_s=float(max(ages, default=0)),
+            awaiting_finality=len(self._in_flight.included()),
+            gas_bumps=tally.gas_bumps,
+            mined=tally.mined,
+            reverted=tally.reverted,
+            dropped=tally.dropped,
+            reorganised=tally.reorganised,
+            seconds_until_mined=tally.seconds_until_mined,
+            spent_in_24_h=await sending.budget.spent(),
+            daily_budget=sending.budget.wei,
+        )
 
     async def run(self) -> None:
         """Take up the transactions of an earlier run, then watch all of them until cancelled.
@@ -144,7 +164,9 @@ class Transmitter:
         restored = await self._in_flight.restore()
         if restored:
             self._log.info("transmitter.resumed", transactions=restored)
-        await self._confirmation.run()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._sending.funds.run)
+            await self._confirmation.run()
 
     async def submit(self, to: bytes, data: bytes, *, reference: str) -> Submission:
         """Simulate a call and, if the contract would take it, send it as a transaction.
@@ -160,86 +182,83 @@ class Transmitter:
 
         Raises:
             TransactionRefused: the contract would refuse it for another reason than a newer report.
+            BudgetExhausted: the day's budget is used up.
             OperatingError: the chain, the store, the signer or the account's funds do not allow it.
         """
         await self._in_flight.restore()
-        duplicate = self._in_flight.errand(to, reference)
+        return await self._submit(to, data, reference)
+
+    async def _submit(
+        self, to: bytes, data: bytes, reference: str, *, besides: int | None = None
+    ) -> Submission:
+        duplicate = self._in_flight.errand(to, reference, besides=besides)
         if duplicate is not None:
             return Submission(SubmitOutcome.ALREADY_IN_FLIGHT, duplicate.hashes[-1])
-        errand = await self._prepared(to, data, reference)
+        errand = await self._rehearsal.prepared(to, data, reference)
         if errand is None:
             self._log.info("transmitter.overtaken", reference=reference)
             return Submission(SubmitOutcome.OVERTAKEN, None)
         async with self._in_flight.lock:
-            duplicate = self._in_flight.errand(to, reference)
+            duplicate = self._in_flight.errand(to, reference, besides=besides)
             if duplicate is not None:
                 return Submission(SubmitOutcome.ALREADY_IN_FLIGHT, duplicate.hashes[-1])
             row = await self._hand_over(errand)
         return Submission(SubmitOutcome.HANDED_OVER, row.hashes[-1])
 
-    async def _prepared(self, to: bytes, data: bytes, reference: str) -> _Errand | None:
-        call = {"from": to_hex(self.address), "to": to_hex(to), "data": to_hex(data)}
-        simulated, estimated, *fee_outcomes = await self._rpc.batch(
-            [("eth_call", (call, "latest")), ("eth_estimateGas", (call,)), *FEE_CALLS]
-        )
-        for outcome in (simulated, estimated):
-            revert = revert_of(outcome) if isinstance(outcome, RpcError) else None
-            if revert is not None:
-                if is_stale_report(revert):
-                    return None
-                raise TransactionRefused(to, revert)
-        result_of(simulated)
-        gas = quantity_from_hex(result_of(estimated), "eth_estimateGas")
-        return _Errand(
-            to=to,
-            data=data,
-            reference=reference,
-            gas_limit=gas + gas * self._settings.gas_margin_percent // 100,
-            fees=quote_fees(fee_outcomes, self._settings.fees),
-            head=block_from_json(result_of(fee_outcomes[0])).number,
-        )
+    async def _submit_again(self, row: TransactionRow) -> str | None:
+        """The errand of a transaction whose nonce another one took; why it need not be done again."""
+        try:
+            submission = await self._submit(row.to, row.data, row.reference, besides=row.nonce)
+        except TransactionRefused as refused:
+            return str(refused)
+        return "another oracle was first" if submission.outcome is SubmitOutcome.OVERTAKEN else None
 
-    async def _hand_over(self, errand: _Errand) -> TransactionRow:
+    async def _hand_over(self, errand: Errand) -> TransactionRow:
         """Sign, save and send, with another nonce where the endpoint knows that one to be taken."""
-        if len(self._in_flight) >= self._settings.max_in_flight:
+        if len(self._in_flight) >= self._max_in_flight:
             raise OperatingError(
                 f"{len(self._in_flight)} transactions of {checksum_address(self.address)} are unsettled; "
                 "no more are begun until one of them is"
             )
+        await self._sending.budget.require(errand.gas_limit * errand.fees.most)
         result = BroadcastResult(Handover.UNKNOWN)
         for _ in range(_NONCE_ATTEMPTS):
             row = await self._signed(errand, await self._nonce())
             await self._in_flight.put(row)
-            self._next_nonce = row.nonce + 1
-            result = await broadcast(self._rpc, row.raw)
+            self._in_flight.next_nonce = row.nonce + 1
+            result = await self._sending.outlet.send(row, errand.head)
             log = self._log.bind(reference=row.reference, nonce=row.nonce, transaction=to_hex(row.hashes[-1]))
             if result.handover in {Handover.TAKEN, Handover.UNKNOWN}:
+                self._sending.tally.sent += 1
+                self._sending.funds.gas_per_transmission = row.gas_limit
                 if result.handover == Handover.TAKEN:
                     log.info("transmitter.sent")
                 else:
                     log.warning("transmitter.unanswered", words=result.words)
                 return row
-            await self._in_flight.settle(replace(row, state=TransactionState.DROPPED))
-            self._next_nonce = None
+            await self._in_flight.drop(row)
             log.warning("transmitter.refused", handover=result.handover.value, words=result.words)
+            if result.handover is Handover.NO_FUNDS:
+                self._sending.funds.refused(result.words)
             if result.handover not in {Handover.NONCE_TAKEN, Handover.NONCE_AHEAD}:
                 raise OperatingError(self._explained(result))
         raise OperatingError(self._explained(result))
 
     async def _nonce(self) -> int:
-        if self._next_nonce is None:
+        if self._in_flight.next_nonce is None or not len(self._in_flight):
             pending = quantity_from_hex(
-                await self._rpc.call("eth_getTransactionCount", (to_hex(self.address), "pending")),
+                await self._sending.rpc.call("eth_getTransactionCount", (to_hex(self.address), "pending")),
                 "eth_getTransactionCount",
             )
             # A node that lost the pending ones counts too few; their signed copies are ours to send again.
-            self._next_nonce = max([pending, *(row.nonce + 1 for row in self._in_flight.rows())])
-        return self._next_nonce
+            self._in_flight.next_nonce = max(pending, self._in_flight.nonce_after())
+        return self._in_flight.next_nonce
 
-    async def _signed(self, errand: _Errand, nonce: int) -> TransactionRow:
-        raw = await self._signer.sign(
+    async def _signed(self, errand: Errand, nonce: int) -> TransactionRow:
+        chain_id = self._sending.chain_id
+        raw = await self._sending.signer.sign(
             UnsignedTransaction(
-                chain_id=self._chain_id,
+                chain_id=chain_id,
                 nonce=nonce,
                 to=errand.to,
                 data=errand.data,
@@ -248,7 +267,7 @@ class Transmitter:
             )
         )
         return TransactionRow(
-            chain_id=self._chain_id,
+            chain_id=chain_id,
             sender=self.address,
             nonce=nonce,
             to=errand.to,
@@ -260,13 +279,17 @@ class Transmitter:
             sent_at_block=errand.head,
             reference=errand.reference,
             state=TransactionState.IN_FLIGHT,
+            begun_at=self._sending.now,
+            begun_at_block=errand.head,
         )
 
     def _explained(self, result: BroadcastResult) -> str:
         account = checksum_address(self.address)
         match result.handover:
             case Handover.NO_FUNDS:
-                return f"{account} cannot pay on chain {self._chain_id}; send it funds ({result.words})"
+                return (
+                    f"{account} cannot pay on chain {self._sending.chain_id}; send it funds ({result.words})"
+                )
             case Handover.NONCE_TAKEN | Handover.NONCE_AHEAD:
                 return f"{account} sends from elsewhere too; let this node have it alone ({result.words})"
             case _:

@@ -101,5 +101,26 @@ _EVIDENCE = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _EVIDENCE)
+_FINALITY_AND_SPENDING = (
+    "ALTER TABLE evm_transaction ADD COLUMN transaction_type BIGINT NOT NULL DEFAULT 2",
+    "ALTER TABLE evm_transaction ADD COLUMN final BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE evm_transaction ADD COLUMN begun_at BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE evm_transaction ADD COLUMN begun_at_block BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE evm_transaction ADD COLUMN cancelled_from BIGINT",
+    "ALTER TABLE evm_transaction ADD COLUMN reserved TEXT NOT NULL DEFAULT '0'",
+    # Until now a transaction was forgotten as soon as a block held it.
+    "UPDATE evm_transaction SET final = 1 WHERE state <> 'in_flight'",
+    "UPDATE evm_transaction SET begun_at_block = sent_at_block",
+    """
+    CREATE TABLE evm_spending (
+        chain_id BIGINT NOT NULL,
+        sender TEXT NOT NULL,
+        minute BIGINT NOT NULL,
+        wei TEXT NOT NULL,
+        PRIMARY KEY (chain_id, sender, minute)
+    )
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _EVIDENCE, _FINALITY_AND_SPENDING)
 """Step i takes a database from schema version i to i + 1."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from ocr_peer.protocol.events import StoredState
 from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.store import statements
 from ocr_peer.store.database import Database
-from ocr_peer.store.transactions import read_in_flight, save_transaction
+from ocr_peer.store.transactions import read_spending, read_unsettled, save_transaction
 
 __all__ = ["SqliteStore", "open_store"]
 
@@ -87,9 +87,13 @@ class SqliteStore:
         """Insert a transaction, or replace the one of the same chain, sender and nonce."""
         await self._change(lambda connection: save_transaction(connection, row))
 
-    async def in_flight(self, chain_id: int, sender: bytes) -> Sequence[TransactionRow]:
-        """The account's unsettled transactions by rising nonce."""
-        return await self._read(lambda connection: read_in_flight(connection, chain_id, sender))
+    async def unsettled(self, chain_id: int, sender: bytes) -> Sequence[TransactionRow]:
+        """The account's transactions that are not final, by rising nonce."""
+        return await self._read(lambda connection: read_unsettled(connection, chain_id, sender))
+
+    async def spending(self, chain_id: int, sender: bytes, since: int) -> Mapping[int, int]:
+        """What the account's included transactions cost: wei by Unix minute, from minute `since` on."""
+        return await self._read(lambda connection: read_spending(connection, chain_id, sender, since))
 
     async def save_peer_record(self, peer_id: str, record: bytes, seen_at: Instant) -> None:
         """Remember a peer's signed address record in place of its last; for the 256 peers heard of last."""
