@@ -122,6 +122,23 @@ def test_a_report_that_is_not_accepted_is_forgotten() -> None:
     assert machine.plugin.last_accepted == [None, None]
 
 
+def test_a_report_that_the_contract_refuses_for_good_is_let_go() -> None:
+    machine = Machine()
+    machine.accepted()
+    effects = machine.on_refused(TAG)
+    assert records(effects) == [SettledTransmission(TAG)]
+    assert details(effects) == {"reason": "refused by the contract"}
+    assert machine.deadline is None
+    assert machine.on_refused(TAG) == []
+
+
+def test_a_report_that_is_not_accepted_yet_cannot_have_been_refused() -> None:
+    machine = Machine()
+    (read,) = only(ReadChain, machine.on_attested(REPORT, NOW))
+    assert machine.on_refused(TAG) == []
+    assert records(machine.on_chain_read(read.tag, BEHIND, NOW)) != []
+
+
 def test_an_oracle_outside_the_schedule_forgets_what_it_accepted() -> None:
     machine = Machine(never=frozenset({OWN}))
     effects = machine.accepted()

@@ -16,7 +16,7 @@ from ocr_peer.median.config import encode_int192
 from ocr_peer.median.plugin import MedianPlugin
 from ocr_peer.protocol.attestation import CommitteeAttestation, committee_keys
 from ocr_peer.protocol.config import ConfigDigest, Instant, OracleId, PrivateConfig
-from ocr_peer.protocol.effects import Milestone, MilestoneKind, Record, Transmit
+from ocr_peer.protocol.effects import Milestone, MilestoneKind, Record, SettledTransmission, Transmit
 from ocr_peer.protocol.events import ChainView, StoredState
 from ocr_peer.protocol.evidence import Evidence, holds
 from ocr_peer.protocol.messages import FinalEcho, NewEpoch, ObserveReq, ReportReq
@@ -24,7 +24,7 @@ from ocr_peer.protocol.oracle import Oracle
 from ocr_peer.protocol.report import AttributedObservation
 from ocr_peer.runtime.clock import Clock
 from ocr_peer.runtime.driver import Driver, InstancePorts
-from ocr_peer.runtime.ports import PeerStatus
+from ocr_peer.runtime.ports import PeerStatus, ReportRefused
 from ocr_peer.wire.codec import decode_message, encode_message
 from tests.protocol.committee import committee_config, member_keys
 
@@ -40,6 +40,7 @@ class World:
     broken_store: bool = False
     slow_chain: bool = False
     broken_source: bool = False
+    refusal: OperatingError | None = None
     written: list[Record] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -79,6 +80,8 @@ class World:
     async def transmit(self, transmit: Transmit) -> None:
         self.log.append("transmit")
         self.transmitted.append(transmit)
+        if self.refusal is not None:
+            raise self.refusal
 
     async def observe(self) -> bytes:
         if self.broken_source:
@@ -166,6 +169,21 @@ async def test_a_chain_that_hangs_does_not_hold_the_oracle_up(
     await trio.sleep(20)
     assert world.reached(MilestoneKind.REPORT_SIGNED)
     assert not world.transmitted
+
+
+@pytest.mark.parametrize("final", [True, False])
+async def test_a_report_that_is_refused_for_good_is_not_pending_any_more(
+    final: bool, autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    refusal = ReportRefused("too old") if final else OperatingError("no answer")
+    world = World(refusal=refusal)
+    nursery.start_soon(world.driver().run)
+    with trio.fail_after(30):
+        while not world.transmitted:
+            await trio.sleep(0.1)
+    first = world.transmitted[0].report.context.tag
+    await trio.sleep(0.1)
+    assert (SettledTransmission(first) in world.written) == final
 
 
 async def test_a_failing_source_is_reported_and_survived(

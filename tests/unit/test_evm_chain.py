@@ -20,6 +20,7 @@ from ocr_peer.evm.transmission_watch import OnchainTransmission, TransmissionWat
 from ocr_peer.evm.transmitter import TransactionRefused, Transmitter
 from ocr_peer.protocol.effects import Transmit
 from ocr_peer.protocol.report import RoundTag
+from ocr_peer.runtime.ports import ReportRefused
 from tests.unit.test_evm_feed import CHAIN_ID, URL, Endpoint, Feed, deployed_feed, seed, transmitters
 
 NOW_NS = 1_700_000_123_456_789_000
@@ -159,10 +160,27 @@ async def test_transmitting_what_is_there_already_is_no_error(feed: Feed) -> Non
     assert feed.endpoint.devnet.pending_count == 0
 
 
-async def test_transmitting_what_the_contract_refuses_is_an_error(feed: Feed) -> None:
+async def test_transmitting_what_the_contract_never_takes_says_so(feed: Feed) -> None:
     report = feed.report(1, 1, answer=10**31)
-    with pytest.raises(TransactionRefused, match="AnswerOutOfRange"):
+    with pytest.raises(ReportRefused, match="AnswerOutOfRange"):
         await chain(feed).transmit(Transmit(report, 0, 0))
+
+
+async def test_a_report_that_is_too_old_is_told_as_that() -> None:
+    async with deployed_feed(max_age_s=60) as feed:
+        await chain(feed).transmit(Transmit(feed.report(1, 1), 0, 0))
+        feed.endpoint.mine()
+        feed.endpoint.now += 100
+        feed.endpoint.mine()
+        with pytest.raises(ReportRefused, match=r"^too old: ReportTooOld\(observationsTimestamp: "):
+            await chain(feed).transmit(Transmit(feed.report(1, 2), 0, 0))
+        assert feed.endpoint.devnet.pending_count == 0
+
+
+async def test_what_may_pass_is_no_final_refusal(feed: Feed) -> None:
+    feed.endpoint.refused = {"eth_call": "execution reverted: come back later"}
+    with pytest.raises(TransactionRefused, match="come back later"):
+        await chain(feed).transmit(Transmit(feed.report(1, 1), 0, 0))
 
 
 async def next_of(watch: TransmissionWatch) -> OnchainTransmission:

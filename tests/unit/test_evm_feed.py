@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -74,6 +75,10 @@ class Endpoint(httpx.AsyncBaseTransport):
     """Methods that are answered well but not carried out."""
     refused: dict[str, str] = field(default_factory=dict)
     """Methods that are answered with an error of these words."""
+    answered: dict[str, object] = field(default_factory=dict)
+    """Methods that are answered with this result."""
+    legacy: bool = False
+    """Whether blocks show no base fee, as before EIP-1559."""
     hanging: set[str] = field(default_factory=set)
     """Methods that are never answered."""
     calls: Counter[str] = field(default_factory=Counter)
@@ -88,18 +93,26 @@ class Endpoint(httpx.AsyncBaseTransport):
         self.calls.update(methods)
         if self.hanging & set(methods):
             await trio.sleep_forever()
-        for method in methods:
-            if method in self.refused:
-                error = {"code": -32000, "message": self.refused[method]}
-                return httpx.Response(200, json={"jsonrpc": "2.0", "id": body["id"], "error": error})
-            if method in self.swallowed:
-                return httpx.Response(
-                    200, json={"jsonrpc": "2.0", "id": body["id"], "result": "0x" + "00" * 32}
-                )
-        answer = self.devnet.rpc(request.content, self.now)
+        if isinstance(body, list):
+            answers: object = [self._answer(item) for item in body]
+        else:
+            answers = self._answer(body)
         if self.unanswered & set(methods):
             raise httpx.ReadError("connection reset")
-        return httpx.Response(200, content=answer)
+        return httpx.Response(200, json=answers)
+
+    def _answer(self, item: dict[str, Any]) -> object:
+        head = {"jsonrpc": "2.0", "id": item["id"]}
+        if item["method"] in self.refused:
+            return {**head, "error": {"code": -32000, "message": self.refused[item["method"]]}}
+        if item["method"] in self.swallowed:
+            return {**head, "result": "0x" + "00" * 32}
+        if item["method"] in self.answered:
+            return {**head, "result": self.answered[item["method"]]}
+        answer = json.loads(self.devnet.rpc(json.dumps(item).encode(), self.now))
+        if item["method"] == "eth_getBlockByNumber" and self.legacy and answer.get("result"):
+            answer["result"].pop("baseFeePerGas")
+        return answer
 
     def mine(self, blocks: int = 1) -> None:
         for _ in range(blocks):
@@ -194,13 +207,13 @@ def new_endpoint() -> Endpoint:
 
 
 @asynccontextmanager
-async def deployed_feed() -> AsyncIterator[Feed]:
+async def deployed_feed(max_age_s: int = 0) -> AsyncIterator[Feed]:
     """A feed whose chain mines from now on only when told to."""
     endpoint = new_endpoint()
     async with httpx.AsyncClient(transport=endpoint) as client:
         rpc = RpcClient(URL, client=client)
         owner = OwnerAccount(rpc, LocalSigner(seed("owner", 0)), chain_id=CHAIN_ID)
-        contract = await owner.deploy(AggregatorArguments(*LIMITS, 8, "ETH / USD"))
+        contract = await owner.deploy(AggregatorArguments(*LIMITS, 8, "ETH / USD", max_age_s))
         config = await owner.set_config(contract, set_config_calldata())
         endpoint.devnet.automine = False
         endpoint.now += 10

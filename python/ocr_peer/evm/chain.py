@@ -16,12 +16,14 @@ from ocr_peer.evm.aggregator import (
 from ocr_peer.evm.chain_objects import result_of
 from ocr_peer.evm.packed import encode_transmission
 from ocr_peer.evm.quantity import data_from_hex, quantity_from_hex, to_hex
+from ocr_peer.evm.reverts import Refusal
 from ocr_peer.evm.round_requests import RoundRequests
 from ocr_peer.evm.transmission_watch import TransmissionWatch
-from ocr_peer.evm.transmitter import Transmitter
+from ocr_peer.evm.transmitter import TransactionRefused, Transmitter
 from ocr_peer.protocol.config import Instant, ReportFormat
 from ocr_peer.protocol.effects import Transmit
 from ocr_peer.protocol.events import ChainView
+from ocr_peer.runtime.ports import ReportRefused
 
 __all__ = ["AggregatorChain"]
 
@@ -94,15 +96,23 @@ class AggregatorChain:
         """Bring a report on chain. That another oracle was first is no error: the report is there.
 
         Raises:
-            TransactionRefused: the contract would refuse it.
+            ReportRefused: the contract will never take it from this account, as when it is too old.
+            TransactionRefused: the contract would refuse it now.
             OperatingError: it could not be handed over.
         """
         context = transmit.report.context
-        await self._transmitter.submit(
-            self._contract,
-            encode_transmission(transmit.report, self._report_format),
-            reference=f"{context.config_digest.hex()}/{context.epoch}/{context.round}",
-        )
+        try:
+            await self._transmitter.submit(
+                self._contract,
+                encode_transmission(transmit.report, self._report_format),
+                reference=f"{context.config_digest.hex()}/{context.epoch}/{context.round}",
+            )
+        except TransactionRefused as refused:
+            if not refused.refusal.final:
+                raise
+            if refused.refusal is Refusal.TOO_OLD:
+                raise ReportRefused(f"too old: {refused.revert.reason}") from None
+            raise ReportRefused(str(refused)) from None
 
     def watch(self, *, from_block: int | None = None, poll_interval_s: float = 2.0) -> TransmissionWatch:
         """All transmissions of this aggregator from a block on; `None` means from now on."""

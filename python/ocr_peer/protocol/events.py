@@ -18,6 +18,7 @@ __all__ = [
     "Start",
     "StoredState",
     "TimeAdvanced",
+    "TransmissionRefused",
 ]
 
 
@@ -91,4 +92,11 @@ class ChainRead:
     view: ChainView | None
 
 
-Event = Start | MessageReceived | TimeAdvanced | ObservationMade | ChainRead
+@dataclass(frozen=True, slots=True)
+class TransmissionRefused:
+    """The contract will never take the report of this round from this oracle, on chain or not."""
+
+    tag: RoundTag
+
+
+Event = Start | MessageReceived | TimeAdvanced | ObservationMade | ChainRead | TransmissionRefused

@@ -39,7 +39,15 @@ from ocr_peer.protocol.effects import (
     PeerFault,
     Send,
 )
-from ocr_peer.protocol.events import ChainRead, Event, MessageReceived, ObservationMade, Start, TimeAdvanced
+from ocr_peer.protocol.events import (
+    ChainRead,
+    Event,
+    MessageReceived,
+    ObservationMade,
+    Start,
+    TimeAdvanced,
+    TransmissionRefused,
+)
 from ocr_peer.protocol.finalizer import Finalizer
 from ocr_peer.protocol.follower import Follower
 from ocr_peer.protocol.leader import Leader
@@ -141,6 +149,8 @@ class Oracle:
                 self._follower.on_observation_made(tag, observation, effects)
             case ChainRead():
                 self._on_chain_read(event, now, effects)
+            case TransmissionRefused(tag):
+                self._transmission.on_refused(tag, effects)
             case Start():
                 self._start(event, now, effects)
             case _:

@@ -2,7 +2,8 @@
 
 Our additions, each local to one oracle: a report stays in the store until the chain shows it or it
 expires (upstream deletes it before sending), reads that fail are repeated, the memory of the last
-accepted report expires, and the schedule is repeated, rotated, when no stage brought the report on chain.
+accepted report expires, the schedule is repeated, rotated, when no stage brought the report on chain, and a
+report that the contract refuses for good is let go.
 """
 
 from __future__ import annotations
@@ -122,6 +123,12 @@ class Transmission:
             self._decide_acceptance(candidate, view, now, effects)
         else:
             self._take_turn(candidate, view, effects)
+
+    def on_refused(self, tag: RoundTag, effects: list[Effect]) -> None:
+        """The contract will never take this report from this oracle: further turns are of no use."""
+        candidate = self._candidates.get(tag)
+        if candidate is not None and candidate.accepted:
+            self._settle(tag, "refused by the contract", effects)
 
     def on_view(self, view: ChainView, effects: list[Effect]) -> None:
         """Let go of everything that a fresh look at the chain shows to be there, or overtaken."""

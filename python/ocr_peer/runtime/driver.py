@@ -37,6 +37,7 @@ from ocr_peer.protocol.events import (
     Start,
     StoredState,
     TimeAdvanced,
+    TransmissionRefused,
 )
 from ocr_peer.protocol.evidence import Evidence
 from ocr_peer.protocol.messages import FinalEcho
@@ -45,7 +46,7 @@ from ocr_peer.protocol.plugin import SizeLimits
 from ocr_peer.protocol.report import RoundTag
 from ocr_peer.runtime.clock import Clock
 from ocr_peer.runtime.faults import FaultLedger
-from ocr_peer.runtime.ports import Chain, DataSource, Endpoint, Store
+from ocr_peer.runtime.ports import Chain, DataSource, Endpoint, ReportRefused, Store
 from ocr_peer.wire.codec import Undecodable, decode_message, encode_message
 from ocr_peer.wire.limits import oversize
 
@@ -226,6 +227,9 @@ class Driver:
         with trio.move_on_after(_TRANSMIT_S) as scope:
             try:
                 await self._ports.chain.transmit(effect)
+            except ReportRefused as refused:
+                _log.info("report given up", epoch=tag.epoch, round=tag.round, reason=str(refused))
+                await self._send_event.send(TransmissionRefused(tag))
             except OperatingError as error:
                 _log.warning("transmission failed", epoch=tag.epoch, round=tag.round, reason=str(error))
         if scope.cancelled_caught:

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ocr_peer.errors import OperatingError
 from ocr_peer.protocol.config import ConfigDigest, OracleId
 from ocr_peer.protocol.effects import Record, Transmit
 from ocr_peer.protocol.events import ChainView, StoredState
@@ -23,6 +24,7 @@ __all__ = [
     "Network",
     "NetworkCommittee",
     "PeerStatus",
+    "ReportRefused",
     "Store",
 ]
 
@@ -102,6 +104,10 @@ class Store(Protocol):
         ...
 
 
+class ReportRefused(OperatingError):  # noqa: N818 - named for what happened
+    """The contract will never take this report from this oracle; sending it later is of no use."""
+
+
 class Chain(Protocol):
     """The aggregator contract of one feed."""
 
@@ -110,7 +116,12 @@ class Chain(Protocol):
         ...
 
     async def transmit(self, transmit: Transmit) -> None:
-        """Bring a report on chain; returns when the transaction is handed over, raises `OperatingError`."""
+        """Bring a report on chain; returns when the transaction is handed over.
+
+        Raises:
+            ReportRefused: it can never be brought there.
+            OperatingError: it could not be done now.
+        """
         ...
 
 
