@@ -207,9 +207,9 @@ def new_endpoint() -> Endpoint:
 
 
 @asynccontextmanager
-async def deployed_feed(max_age_s: int = 0) -> AsyncIterator[Feed]:
+async def deployed_feed(max_age_s: int = 0, endpoint: Endpoint | None = None) -> AsyncIterator[Feed]:
     """A feed whose chain mines from now on only when told to."""
-    endpoint = new_endpoint()
+    endpoint = endpoint or new_endpoint()
     async with httpx.AsyncClient(transport=endpoint) as client:
         rpc = RpcClient(URL, client=client)
         owner = OwnerAccount(rpc, LocalSigner(seed("owner", 0)), chain_id=CHAIN_ID)

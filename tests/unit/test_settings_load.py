@@ -8,15 +8,19 @@ from pathlib import Path
 import pytest
 
 from ocr_peer.errors import InputError
+from ocr_peer.protocol.config import SECOND, Duration
 from ocr_peer.settings import (
+    BalanceMonitorSettings,
     ChainSettings,
     GasEstimatorSettings,
     KeystoreSettings,
     LogSettings,
     P2PSettings,
     P2PV2Settings,
+    RemoteSignerSettings,
     RpcNodeSettings,
     Settings,
+    TransactionSettings,
     load_settings,
     render_node_toml,
 )
@@ -49,6 +53,7 @@ DeltaReconcile = "1m30s"
 
 [[EVM]]
 ChainID = "1337"
+FinalityDepth = 12
 
 [[EVM.Nodes]]
 Name = "primary"
@@ -59,10 +64,29 @@ Name = "second"
 HTTPURL = "http://127.0.0.1:8545"
 
 [EVM.GasEstimator]
+EIP1559DynamicFees = false
 PriceMax = "1.5 ether"
+FeeCapDefault = "70 gwei"
 TipCapDefault = "2 gwei"
+TipCapMin = "3 wei"
+LimitMax = 600000
 BumpThreshold = 5
 BumpPercent = 25
+
+[EVM.Transactions]
+MaxInFlight = 8
+daily_budget = "0.2 ether"
+private_relay_url = "https://relay.example.org/access-key"
+private_relay_blocks = 0
+
+[EVM.BalanceMonitor]
+Enabled = false
+min_transmissions = 20
+
+[EVM.remote_signer]
+url = "https://user:secret@signer.example.org:9000"
+address = "0xF67D0290337bca0847005C7ffD1BC75BA9AAE6e4"
+timeout = "2s"
 
 [[EVM]]
 ChainID = 1
@@ -112,7 +136,24 @@ def test_every_option_is_read(tmp_path: Path) -> None:
                     RpcNodeSettings("primary", "https://rpc.example.org/v3/key"),
                     RpcNodeSettings("second", "http://127.0.0.1:8545"),
                 ),
-                GasEstimatorSettings(15 * 10**17, 2 * 10**9, 5, 25),
+                GasEstimatorSettings(
+                    15 * 10**17,
+                    2 * 10**9,
+                    5,
+                    25,
+                    dynamic_fees=False,
+                    fee_cap_default=70 * 10**9,
+                    tip_cap_min=3,
+                    limit_max=600_000,
+                ),
+                TransactionSettings(8, 2 * 10**17, "https://relay.example.org/access-key", 0),
+                BalanceMonitorSettings(enabled=False, min_transmissions=20),
+                RemoteSignerSettings(
+                    "https://user:secret@signer.example.org:9000",
+                    bytes.fromhex("f67d0290337bca0847005c7ffd1bc75ba9aae6e4"),
+                    Duration(2 * SECOND),
+                ),
+                finality_depth=12,
             ),
             ChainSettings(1, (RpcNodeSettings("mainnet", "http://127.0.0.1:8546"),)),
         ),
@@ -231,6 +272,27 @@ EVM = "[[EVM]]\nChainID='1'\n[[EVM.Nodes]]\nName='a'\nHTTPURL='http://h'\n"
             "node.toml:6: EVM[0].GasEstimator = …: TipCapDefault is above PriceMax; lower TipCapDefault or",
         ),
         (
+            EVM + "[EVM.GasEstimator]\nLimitMax = 16777217",
+            "LimitMax = 16777217: too large; set at most 16777216",
+        ),
+        (EVM + "[EVM.GasEstimator]\nTipCapMin = '501 gwei'", "TipCapMin is above PriceMax; lower TipCapMin"),
+        (EVM + "[EVM.GasEstimator]\nEIP1559DynamicFees = 1", "EIP1559DynamicFees = 1: not true or false"),
+        (EVM + "[EVM.Transactions]\nDailyBudget = '1 ether'", "unknown option; did you mean daily_budget?"),
+        (EVM + "[EVM.Transactions]\ndaily_budget = '0 wei'", "a daily_budget of nothing; remove it for no"),
+        (
+            EVM + "[EVM.Transactions]\nprivate_relay_url = 'ftp://key@h'",
+            "private_relay_url = …: the scheme is not http or https",
+        ),
+        (
+            EVM + "[EVM.remote_signer]\nurl = 'http://h'",
+            "remote_signer.address = (missing): required; add addr",
+        ),
+        (
+            EVM + "[EVM.remote_signer]\nurl='http://h'\naddress='0xF67D0290337bca0847005C7ffD1BC75BA9AAE6E4'",
+            "the checksum of its letters is wrong, so it was mistyped; write 0xF67D0290337bca0847005C7ffD1BC75BA9A",
+        ),
+        (EVM.replace("'1'", "'1'\nFinalityDepth=-1"), "FinalityDepth = -1: too small; set at least 0"),
+        (
             EVM + EVM.replace("'1'", "'2'") + "[EVM.GasEstimator]\nBumpTreshold = 5",
             "node.toml:12: EVM[1].GasEstimator.BumpTreshold = 5: unknown option; did you mean BumpThreshold?",
         ),
@@ -291,7 +353,8 @@ def test_an_endpoint_may_come_from_the_environment_alone(tmp_path: Path) -> None
 
 
 def test_access_keys_stay_out_of_repr(tmp_path: Path) -> None:
-    assert "v3/key" not in repr(load_settings(written(tmp_path, FULL), {}))
+    shown = repr(load_settings(written(tmp_path, FULL), {}))
+    assert not [secret for secret in ("v3/key", "access-key", "secret@") if secret in shown]
 
 
 def test_the_guide_describes_every_option_and_variable() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 import structlog
@@ -14,12 +14,9 @@ from ocr_peer import crypto
 from ocr_peer.errors import InputError
 from ocr_peer.evm.chain import AggregatorChain
 from ocr_peer.evm.config_tracker import ConfigTracker
-from ocr_peer.evm.confirmation import ConfirmationSettings
 from ocr_peer.evm.connection import connect
-from ocr_peer.evm.fees import FeeSettings
 from ocr_peer.evm.rpc import RpcClient
-from ocr_peer.evm.signer import LocalSigner
-from ocr_peer.evm.transmitter import Transmitter, TransmitterSettings
+from ocr_peer.evm.transmitter import Transmitter
 from ocr_peer.job import Job
 from ocr_peer.keystore import Keyring, PublicIdentity, public_identity, read_password, unlock_keyring
 from ocr_peer.libp2p_network import Libp2pNetwork, open_libp2p_network
@@ -28,6 +25,7 @@ from ocr_peer.node.logs import milestone_listener
 from ocr_peer.node.membership import membership_reader
 from ocr_peer.node.observation import PipelineSource
 from ocr_peer.node.peer_records import PeerRecordKeeper
+from ocr_peer.node.sending import open_transmitter, sending_identity
 from ocr_peer.node.watching import tell_transmissions
 from ocr_peer.pipeline import new_http_client
 from ocr_peer.protocol.config import SECOND
@@ -77,7 +75,7 @@ async def run_node(settings: Settings, bootstrap: Sequence[str]) -> None:
     keyring = await unlock_keyring(settings.keystore.directory, password)
     identity = public_identity(keyring)
     for job, path in zip(jobs, settings.jobs, strict=True):
-        check_keys(job, path, identity)
+        check_keys(job, path, sending_identity(identity, chain_of(job, settings)))
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.data_dir))
         http = await stack.enter_async_context(new_http_client())
@@ -123,22 +121,7 @@ async def _open_chains(
         stack.push_async_callback(rpc.aclose)
         if job.chain_id in chains:
             continue
-        signer = await trio.to_thread.run_sync(LocalSigner, keyring.transmitter_secret)
-        gas = chain_settings.gas_estimator
-        transmitter = Transmitter(
-            rpc,
-            signer,
-            store,
-            chain_id=job.chain_id,
-            settings=TransmitterSettings(
-                fees=FeeSettings(
-                    max_fee_cap=gas.price_max,
-                    default_tip=gas.tip_cap_default,
-                    bump_percent=gas.bump_percent,
-                ),
-                confirmation=ConfirmationSettings(bump_after_blocks=gas.bump_threshold),
-            ),
-        )
+        transmitter = await open_transmitter(chain_settings, rpc, keyring, store, stack)
         chains[job.chain_id] = _Chain(rpc, transmitter)
     return chains
 
@@ -166,7 +149,7 @@ def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts) -
         keys=keys,
         read_membership=membership_reader(
             parts.keyring,
-            parts.identity,
+            replace(parts.identity, transmitter_address=chain.transmitter.address),
             unique_reports=job.unique_reports,
             report_format=job.report_format,
         ),

@@ -11,7 +11,6 @@ from ocr_peer.settings.load import load_settings
 from ocr_peer.settings.render import render_node_toml
 from ocr_peer.settings.schema import (
     ChainSettings,
-    GasEstimatorSettings,
     KeystoreSettings,
     LogSettings,
     P2PSettings,
@@ -19,16 +18,25 @@ from ocr_peer.settings.schema import (
     RpcNodeSettings,
     Settings,
 )
+from ocr_peer.settings.sending import (
+    BalanceMonitorSettings,
+    GasEstimatorSettings,
+    RemoteSignerSettings,
+    TransactionSettings,
+)
 
 __all__ = [
+    "BalanceMonitorSettings",
     "ChainSettings",
     "GasEstimatorSettings",
     "KeystoreSettings",
     "LogSettings",
     "P2PSettings",
     "P2PV2Settings",
+    "RemoteSignerSettings",
     "RpcNodeSettings",
     "Settings",
+    "TransactionSettings",
     "load_settings",
     "render_node_toml",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ocr_peer.durations import format_duration
+from ocr_peer.evm.address import checksum_address
 from ocr_peer.settings.schema import ChainSettings, Settings
 from ocr_peer.settings.values import show_wei
 
@@ -67,19 +68,58 @@ def _network(settings: Settings) -> str:
 
 
 def _chain(chain: ChainSettings) -> str:
-    lines = ["[[EVM]]", f"ChainID = {_string(str(chain.chain_id))}"]
+    lines = [
+        "[[EVM]]",
+        f"ChainID = {_string(str(chain.chain_id))}",
+        f"FinalityDepth = {chain.finality_depth}",
+    ]
     for node in chain.nodes:
         lines += ["", "[[EVM.Nodes]]", f"Name = {_string(node.name)}", f"HTTPURL = {_string(node.http_url)}"]
+    return _block(*lines, *_gas(chain), *_transactions(chain))
+
+
+def _gas(chain: ChainSettings) -> list[str]:
     gas = chain.gas_estimator
-    lines += [
+    dynamic = [] if gas.dynamic_fees is None else [f"EIP1559DynamicFees = {str(gas.dynamic_fees).lower()}"]
+    return [
         "",
         "[EVM.GasEstimator]",
+        *dynamic,
         f"PriceMax = {_string(show_wei(gas.price_max))}",
+        f"FeeCapDefault = {_string(show_wei(gas.fee_cap_default))}",
         f"TipCapDefault = {_string(show_wei(gas.tip_cap_default))}",
+        f"TipCapMin = {_string(show_wei(gas.tip_cap_min))}",
+        f"LimitMax = {gas.limit_max}",
         f"BumpThreshold = {gas.bump_threshold}",
         f"BumpPercent = {gas.bump_percent}",
     ]
-    return _block(*lines)
+
+
+def _transactions(chain: ChainSettings) -> list[str]:
+    sending, monitor, signer = chain.transactions, chain.balance_monitor, chain.remote_signer
+    lines = ["", "[EVM.Transactions]", f"MaxInFlight = {sending.max_in_flight}"]
+    if sending.daily_budget is None:
+        lines.append('# daily_budget = "0.1 ether": most that the account spends in any 24 hours.')
+    else:
+        lines.append(f"daily_budget = {_string(show_wei(sending.daily_budget))}")
+    if sending.private_relay_url is not None:
+        lines.append(f"private_relay_url = {_string(sending.private_relay_url)}")
+    lines += [
+        f"private_relay_blocks = {sending.private_relay_blocks}",
+        "",
+        "[EVM.BalanceMonitor]",
+        f"Enabled = {str(monitor.enabled).lower()}",
+        f"min_transmissions = {monitor.min_transmissions}",
+    ]
+    if signer is not None:
+        lines += [
+            "",
+            "[EVM.remote_signer]",
+            f"url = {_string(signer.url)}",
+            f"address = {_string(checksum_address(signer.address))}",
+            f"timeout = {_string(format_duration(signer.timeout))}",
+        ]
+    return lines
 
 
 def _block(*lines: str) -> str:

@@ -15,13 +15,21 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict,
 from pydantic_core import PydanticCustomError
 
 from ocr_peer.protocol.config import SECOND, Duration
+from ocr_peer.settings.sending import (
+    BalanceMonitor,
+    BalanceMonitorSettings,
+    Gas,
+    GasEstimatorSettings,
+    RemoteSignerSettings,
+    Transactions,
+    TransactionSettings,
+)
 from ocr_peer.settings.values import (
     ValueSyntaxError,
     read_bootstrapper,
     read_duration,
     read_listen_address,
     read_url,
-    read_wei,
 )
 
 __all__ = [
@@ -36,7 +44,6 @@ __all__ = [
 ]
 
 _TABLE = ConfigDict(extra="forbid")
-_GWEI = 10**9
 _RECONCILE = Duration(60 * SECOND)
 
 
@@ -74,7 +81,6 @@ _Text = Annotated[str, Strict()]
 _FilePath = Annotated[Path, BeforeValidator(_path)]
 _Flag = Annotated[bool, Strict()]
 _Interval = Annotated[Duration, BeforeValidator(lambda value: read_duration(_text(value)))]
-_Wei = Annotated[int, BeforeValidator(lambda value: read_wei(_text(value)))]
 _HttpUrl = Annotated[str, BeforeValidator(lambda value: read_url(_text(value), ("http", "https")))]
 _Listen = Annotated[str, BeforeValidator(lambda value: read_listen_address(_text(value), bindable=True))]
 _Announce = Annotated[str, BeforeValidator(lambda value: read_listen_address(_text(value), bindable=False))]
@@ -141,28 +147,6 @@ class RpcNodeSettings:
     http_url: Annotated[_HttpUrl, Field(alias="HTTPURL")] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class GasEstimatorSettings:
-    """`[EVM.GasEstimator]`: what a transmission may cost."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _TABLE
-
-    price_max: Annotated[_Wei, Field(alias="PriceMax")] = 500 * _GWEI
-    """Wei per gas, base fee included; never exceeded."""
-    tip_cap_default: Annotated[_Wei, Field(alias="TipCapDefault")] = _GWEI
-    """Wei per gas offered to the block's proposer at first."""
-    bump_threshold: Annotated[int, Strict(), Field(alias="BumpThreshold", ge=1, le=10_000)] = 3
-    """Blocks without inclusion before a transaction is sent again at a higher price."""
-    bump_percent: Annotated[int, Strict(), Field(alias="BumpPercent", ge=10, le=1_000)] = 20
-    """By how much; nodes of the chain refuse a replacement that offers less than 10 % more."""
-
-
-def _priced(gas: GasEstimatorSettings) -> GasEstimatorSettings:
-    if gas.tip_cap_default > gas.price_max:
-        raise ValueSyntaxError("TipCapDefault is above PriceMax", "lower TipCapDefault or raise PriceMax")
-    return gas
-
-
 def _named(nodes: tuple[RpcNodeSettings, ...]) -> tuple[RpcNodeSettings, ...]:
     if not nodes:
         raise ValueSyntaxError("no endpoint", "add an [[EVM.Nodes]] table")
@@ -182,9 +166,13 @@ class ChainSettings:
     chain_id: Annotated[int, BeforeValidator(_chain_id), Field(alias="ChainID")]
     nodes: Annotated[tuple[RpcNodeSettings, ...], AfterValidator(_named), Field(alias="Nodes")]
     """In order of preference; at least one."""
-    gas_estimator: Annotated[GasEstimatorSettings, AfterValidator(_priced), Field(alias="GasEstimator")] = (
-        field(default_factory=GasEstimatorSettings)
-    )
+    gas_estimator: Gas = field(default_factory=GasEstimatorSettings)
+    transactions: Transactions = field(default_factory=TransactionSettings)
+    balance_monitor: BalanceMonitor = field(default_factory=BalanceMonitorSettings)
+    remote_signer: RemoteSignerSettings | None = None
+    """`None`: the keystore holds the account's key."""
+    finality_depth: Annotated[int, Strict(), Field(alias="FinalityDepth", ge=0, le=10_000)] = 50
+    """Blocks on top of a transaction's own that no reorganisation is expected to undo."""
 
 
 def _separate(chains: tuple[ChainSettings, ...]) -> tuple[ChainSettings, ...]:
