@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -14,7 +13,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from ocr_peer.errors import InputError, OperatingError
-from ocr_peer.evm.aggregator import REQUEST_NEW_ROUND, encode_transmit
+from ocr_peer.evm.aggregator import REQUEST_NEW_ROUND
 from ocr_peer.evm.budget import Budget
 from ocr_peer.evm.confirmation import Confirmation, ConfirmationSettings
 from ocr_peer.evm.fees import GWEI, DynamicFees, FeeSettings
@@ -28,71 +27,20 @@ from ocr_peer.evm.transactions import (
     InMemoryTransactionStore,
     TransactionRow,
     TransactionState,
-    TransactionStore,
 )
 from ocr_peer.evm.transmitter import (
     Submission,
     SubmitOutcome,
     TransactionRefused,
-    Transmitter,
-    TransmitterSettings,
 )
+from tests.unit.chain_account import POLL_S, Account
 from tests.unit.test_evm_feed import CHAIN_ID, Feed, deployed_feed, seed
-
-POLL_S = 2.0
 
 
 @pytest.fixture
 async def feed() -> AsyncIterator[Feed]:
     async with deployed_feed() as deployed:
         yield deployed
-
-
-class Account:
-    """A transmitter with the memory it keeps across restarts."""
-
-    def __init__(
-        self, feed: Feed, key: bytes, store: TransactionStore | None = None, **settings: object
-    ) -> None:
-        self.feed = feed
-        self.key = key
-        self.store = store or InMemoryTransactionStore()
-        self.settled: list[TransactionRow] = []
-        self.settings = replace(TransmitterSettings(), **settings)  # type: ignore[arg-type]
-        self.transmitter = self.restarted()
-
-    def restarted(self) -> Transmitter:
-        self.transmitter = Transmitter(
-            self.feed.rpc,
-            LocalSigner(self.key),
-            self.store,
-            chain_id=CHAIN_ID,
-            settings=self.settings,
-            on_settled=self.settled.append,
-        )
-        return self.transmitter
-
-    async def submit(self, epoch: int, round_: int) -> Submission:
-        report = self.feed.report(epoch, round_)
-        return await self.transmitter.submit(
-            self.feed.contract, encode_transmit(report), reference=f"{epoch}/{round_}"
-        )
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.transmitter.run)
-            yield
-            nursery.cancel_scope.cancel()
-
-    async def until_settled(self, count: int) -> None:
-        with trio.fail_after(600):
-            while len(self.settled) < count:
-                self.feed.endpoint.mine()
-                await trio.sleep(POLL_S)
-
-    def states(self) -> list[tuple[int, TransactionState]]:
-        return [(row.nonce, row.state) for row in self.settled]
 
 
 @pytest.fixture
