@@ -159,3 +159,42 @@ def test_keys_are_shown_without_the_password(tmp_path: Path) -> None:
         "transmitter.json",
     ]
     assert str(tmp_path / "keys" / "p2p.json") in cli("keys", "list", *config).stdout
+
+
+def test_identity_file_is_written_and_verified(tmp_path: Path) -> None:
+    init(tmp_path / "node")
+    config, out = str(tmp_path / "node" / "node.toml"), tmp_path / "alice.json"
+    written = cli("keys", "identity", "--config", config, "--out", str(out), "--name", "Alice")
+    assert written.exit_code == 0, written.output
+    assert "no secret" in written.stderr
+    shown = json.loads(cli("keys", "show", "--config", config, "--json").stdout)
+    verified = cli("keys", "verify", "--json", str(out))
+    assert verified.exit_code == 0, verified.output
+    (row,) = json.loads(verified.stdout)
+    assert {key: row[key] for key in shown} == shown
+    assert (row["name"], row["transmitter_signed"]) == ("Alice", True)
+    told = cli("keys", "verify", str(out)).stdout
+    assert "sound, the identity of Alice" in told
+    assert shown["peer_id"] in told
+
+    again = cli("keys", "identity", "--config", config, "--out", str(out))
+    assert (again.exit_code, out.exists()) == (2, True)
+    assert "--force" in again.stderr
+    assert cli("keys", "identity", "--config", config, "--out", str(out), "--force").exit_code == 0
+    printed = cli("keys", "identity", "--config", config)
+    assert json.loads(printed.stdout)["peer_id"] == shown["peer_id"]
+
+
+def test_altered_identity_file_is_refused_with_its_name(tmp_path: Path) -> None:
+    init(tmp_path / "node")
+    out = tmp_path / "alice.json"
+    account = "0x" + "11" * 20
+    config = str(tmp_path / "node" / "node.toml")
+    written = cli("keys", "identity", "--config", config, "--out", str(out), "--transmitter", account)
+    assert "has not signed it" in written.stderr
+    assert "nothing shows that this oracle holds its key" in cli("keys", "verify", str(out)).stdout
+    out.write_text(out.read_text().replace('"created_at": "2', '"created_at": "3'))
+    refused = cli("keys", "verify", str(out))
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith(f"ocr-peer: error: {out}: signatures.peer")
+    assert cli("keys", "verify", str(out), str(out)).exit_code == 2

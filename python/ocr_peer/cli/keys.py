@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ocr_peer.errors import InputError
+
 if TYPE_CHECKING:
     from ocr_peer.keystore import PublicIdentity
+    from ocr_peer.owner.identity_file import IdentityFile
     from ocr_peer.settings import KeystoreSettings
 
 __all__ = ["command", "identity_lines", "identity_object"]
@@ -69,6 +72,78 @@ def list_files(config: Path, as_json: bool) -> None:
     else:
         for row in rows:
             click.echo(f"{row['file']}  {row['type']}  {row['public']}")
+
+
+@command.command("identity")
+@_config_option
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [default: standard output]")
+@click.option("--name", help="The operator's or the node's name, for people.")
+@click.option(
+    "--transmitter",
+    metavar="0xADDRESS",
+    help="An account that a remote signer holds, in place of the keystore's; it cannot sign the file.",
+)
+@click.option("--force", is_flag=True, help="Replace the file.")
+def identity(config: Path, out: Path | None, name: str | None, transmitter: str | None, force: bool) -> None:
+    """Write a signed file of this node's public keys, for whoever configures the committee.
+
+    The file holds no secret. Every key signs it, so that nobody can list a key that is not theirs; this takes
+    the keys' password. `ocr-peer contract set-config --oracle FILE` reads it.
+    """
+    from ocr_peer.evm.address import checksum_address, parse_address
+    from ocr_peer.keystore import load_keyring, read_password
+    from ocr_peer.owner.identity_file import sign_identity
+
+    if out is not None and out.exists() and not force:
+        raise InputError("--out", str(out), "exists already", "name another file, or add --force")
+    account = None if transmitter is None else parse_address(transmitter, "--transmitter")
+    keystore = _keystore(config)
+    keyring = load_keyring(keystore.directory, read_password(keystore.password_file))
+    file = sign_identity(keyring, name=name, remote_transmitter=account)
+    if out is None:
+        click.echo(file.encode(), nl=False)
+        return
+    try:
+        out.write_bytes(file.encode())
+    except OSError as error:
+        raise InputError("--out", str(out), error.strerror or "not writable", "name another file") from None
+    click.echo(f"Wrote {out}: give it to whoever configures the contract; it holds no secret.", err=True)
+    if file.signatures.transmitter is None:
+        unsigned = checksum_address(file.identity.transmitter_address)
+        click.echo(f"The transmitter {unsigned} has not signed it: its key is not in the keystore.", err=True)
+
+
+@command.command("verify")
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
+@_json_option
+def verify(files: tuple[Path, ...], as_json: bool) -> None:
+    """Check identity files of oracles, and that no two of them share a key."""
+    from ocr_peer.owner.identity_reading import read_distinct_identities
+
+    identities = read_distinct_identities(files)
+    if as_json:
+        rows = [
+            {"file": str(path), **_verified_object(identity)}
+            for path, identity in zip(files, identities, strict=True)
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for path, identity in zip(files, identities, strict=True):
+        name = "" if identity.name is None else f" of {identity.name}"
+        click.echo(f"{path}: sound, the identity{name} as of {identity.created_at:%Y-%m-%d %H:%M:%S} UTC")
+        for line in identity_lines(identity.identity):
+            click.echo(f"  {line}")
+        if identity.signatures.transmitter is None:
+            click.echo("  the transmitter has not signed: nothing shows that this oracle holds its key")
+
+
+def _verified_object(file: IdentityFile) -> dict[str, object]:
+    return {
+        "name": file.name,
+        "created_at": file.created_at.isoformat(),
+        **identity_object(file.identity),
+        "transmitter_signed": file.signatures.transmitter is not None,
+    }
 
 
 def identity_object(identity: PublicIdentity) -> dict[str, str]:

@@ -7,7 +7,7 @@ x25519 keys use the same container with a `type` of our own. `docs/node.md` desc
 from __future__ import annotations
 
 from ocr_peer.keystore.container import KDF_COST
-from ocr_peer.keystore.identity import PublicIdentity, peer_id_text
+from ocr_peer.keystore.identity import PublicIdentity, peer_id_public_key, peer_id_text
 from ocr_peer.keystore.keyring import (
     KeyFile,
     Keyring,
@@ -33,6 +33,7 @@ __all__ = [
     "generate_keyring",
     "list_key_files",
     "load_keyring",
+    "peer_id_public_key",
     "peer_id_text",
     "public_identity",
     "read_password",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-__all__ = ["PublicIdentity", "peer_id_text"]
+__all__ = ["PublicIdentity", "peer_id_public_key", "peer_id_text"]
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _PEER_ID_PREFIX = bytes.fromhex("002408011220")
 """Multihash "identity" of 36 bytes: protobuf of key type 1, ed25519, and 32 bytes of key (libp2p peer-ids)."""
+_MAX_PEER_ID_CHARACTERS = 64
+"""52 and no more in fact; a text that a foreign file calls a peer id may be of any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +50,17 @@ def peer_id_text(public_key: bytes) -> str:
         digits = _BASE58[digit] + digits
     leading_zeros = len(content) - len(content.lstrip(b"\0"))
     return "1" * leading_zeros + digits
+
+
+def peer_id_public_key(text: str) -> bytes | None:
+    """The ed25519 public key, 32 bytes, that a peer id spells out; `None` if the text is no such id."""
+    if not 1 <= len(text) <= _MAX_PEER_ID_CHARACTERS or any(letter not in _BASE58 for letter in text):
+        return None
+    number = 0
+    for letter in text:
+        number = number * 58 + _BASE58.index(letter)
+    length = len(_PEER_ID_PREFIX) + 32
+    if number >> 8 * length:
+        return None
+    content = number.to_bytes(length)
+    return content[len(_PEER_ID_PREFIX) :] if content.startswith(_PEER_ID_PREFIX) else None
