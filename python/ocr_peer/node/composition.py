@@ -20,6 +20,7 @@ from ocr_peer.evm.transmitter import Transmitter
 from ocr_peer.job import Job
 from ocr_peer.keystore import Keyring, PublicIdentity, public_identity, read_password, unlock_keyring
 from ocr_peer.libp2p_network import Libp2pNetwork, open_libp2p_network
+from ocr_peer.node.heartbeat import FreshnessWatch
 from ocr_peer.node.jobs import chain_of, check_keys, contract_address, contract_key, load_jobs
 from ocr_peer.node.logs import milestone_listener
 from ocr_peer.node.membership import membership_reader
@@ -106,7 +107,9 @@ async def run_node(settings: Settings, bootstrap: Sequence[str]) -> None:
                 contract=contract_address(job),
                 report_format=job.report_format,
             )
-            nursery.start_soon(run_feed, _feed(job, chain, aggregator, parts))
+            freshness = FreshnessWatch(chain.rpc, contract_address(job), feed=job.name)
+            nursery.start_soon(run_feed, _feed(job, chain, aggregator, parts, freshness))
+            nursery.start_soon(freshness.run)
             nursery.start_soon(tell_transmissions, aggregator.watch(), job.name)
         _log.info("node running", peer_id=identity.peer_id, feeds=[job.name for job in jobs])
 
@@ -138,7 +141,9 @@ async def _connect(chain: ChainSettings, job: Job, store: SqliteStore) -> RpcCli
         return RpcClient(url)
 
 
-def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts) -> Feed:
+def _feed(
+    job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts, freshness: FreshnessWatch
+) -> Feed:
     keys = OwnKeys(
         offchain=crypto.OffchainSigner(parts.keyring.offchain_seed),
         onchain=crypto.OnchainSigner(parts.keyring.onchain_secret),
@@ -147,11 +152,13 @@ def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts) -
         name=job.name,
         contract=contract_key(job),
         keys=keys,
-        read_membership=membership_reader(
-            parts.keyring,
-            replace(parts.identity, transmitter_address=chain.transmitter.address),
-            unique_reports=job.unique_reports,
-            report_format=job.report_format,
+        read_membership=freshness.noting(
+            membership_reader(
+                parts.keyring,
+                replace(parts.identity, transmitter_address=chain.transmitter.address),
+                unique_reports=job.unique_reports,
+                report_format=job.report_format,
+            )
         ),
         configs=ConfigTracker(
             chain.rpc,
