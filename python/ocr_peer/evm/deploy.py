@@ -73,12 +73,12 @@ class Quote:
     @property
     def expected_cost(self) -> int:
         """At today's price."""
-        return self.gas * min(self.gas_price, self.fees.max_fee_per_gas)
+        return self.gas * min(self.gas_price, self.fees.most)
 
     @property
     def highest_cost(self) -> int:
         """What the account must own for the chain to take the transaction."""
-        return self.gas_limit * self.fees.max_fee_per_gas
+        return self.gas_limit * self.fees.most
 
 
 class NotMined(OperatingError):  # noqa: N818 - named for what happened
