@@ -25,6 +25,10 @@ SENSELESS: dict[str, frozenset[str]] = {
     "ocr2_wire_malleable": frozenset({"what", "error", "raw"}),
     "ocr2_median_observation_malleable": frozenset({"what", "observation"}),
     "ocr2_median_report": frozenset({"mode"}),
+    "packed_report": frozenset(
+        {"mode", "n", "malformed"}
+        | {f"observations_in_order[].{name}" for name in ("timestamp", "juels_per_fee_coin")}
+    ),
     # Arguments that need not change the result.
     "ocr2_median_report_full_path": frozenset({"mode", "n", "attributed_observations[].observation"}),
     "ocr2_median_plugin": frozenset(

@@ -13,6 +13,7 @@ from ocr_peer.conformance.median_observation import run_full_path, run_observati
 from ocr_peer.conformance.median_plugin import run_median_plugin
 from ocr_peer.conformance.median_report import run_median_report
 from ocr_peer.conformance.onchain import run_onchain as run_onchain_e2e
+from ocr_peer.conformance.packed_report import run_packed_report
 from ocr_peer.conformance.record import Record
 from ocr_peer.conformance.schedule import run_leader_and_schedule, run_permutation
 from ocr_peer.conformance.set_config import run_set_config
@@ -48,6 +49,8 @@ KINDS: Final = (
     _listed("ocr2_evm_config_digest", run_config_digest, "config_digest", "signers", "transmitters"),
     _listed("ocr2_leader_and_schedule", run_leader_and_schedule, "leaders", "transmission"),
     _listed("permutation", run_permutation, "key", "permutation"),
+    # Before the next one, whose marks are fields of this one too.
+    _listed("packed_report", run_packed_report, "message", "observers"),
     _listed("ocr2_median_report", run_median_report, "observations_in_order", "report"),
     _listed("ocr2_median_plugin", run_median_plugin, "attributed_observations", "chain"),
     _listed("ocr2_median_report_full_path", run_full_path, "attributed_observations", "buildreport_alone"),

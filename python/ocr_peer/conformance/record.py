@@ -186,6 +186,11 @@ class Record:
         """Compare an integer that may be a decimal string."""
         self.equal(name, self.wide(name, low=low, high=high), got)
 
+    def expect_wides(self, name: str, got: list[int], *, low: int = 0, high: int) -> None:
+        """Compare a list of integers that may be decimal strings, item by item."""
+        stated = [wide_of(item, place, low=low, high=high) for item, place in self.items(name)]
+        self._equal_items(name, stated, got)
+
     def expect_wide_or_null(self, name: str, got: int | None, *, high: int) -> None:
         """Compare an integer, or null where the thing is absent."""
         expected = None if self.raw(name) is None else self.wide(name, high=high)

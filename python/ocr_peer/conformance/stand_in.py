@@ -7,6 +7,7 @@ from functools import cache
 
 from ocr_peer import crypto
 from ocr_peer.median.plugin import MedianPlugin
+from ocr_peer.protocol.attestation import committee_keys
 from ocr_peer.protocol.config import (
     MAX_ORACLES,
     SECOND,
@@ -15,6 +16,7 @@ from ocr_peer.protocol.config import (
     Duration,
     OracleId,
     OracleIdentity,
+    ReportFormat,
 )
 from ocr_peer.protocol.report import AttributedObservation, RoundTag
 
@@ -22,7 +24,13 @@ __all__ = ["median_plugin", "signed_request"]
 
 
 def median_plugin(
-    *, n: int, f: int, digest: ConfigDigest, reporting_plugin_config: bytes, onchain_config: bytes
+    *,
+    n: int,
+    f: int,
+    digest: ConfigDigest,
+    reporting_plugin_config: bytes,
+    onchain_config: bytes,
+    report_format: ReportFormat = ReportFormat.OCR2,
 ) -> MedianPlugin:
     """The plugin as a node starts it under this configuration.
 
@@ -48,14 +56,9 @@ def median_plugin(
         max_duration_should_accept=SECOND,
         max_duration_should_transmit=SECOND,
         onchain_config=onchain_config,
+        report_format=report_format,
     )
-    committee = crypto.Committee(
-        digest,
-        f,
-        [oracle.offchain_public_key for oracle in oracles],
-        [oracle.onchain_signing_address for oracle in oracles],
-    )
-    return MedianPlugin(config, committee)
+    return MedianPlugin(config, committee_keys(config))
 
 
 def signed_request(
