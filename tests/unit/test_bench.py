@@ -22,6 +22,7 @@ def test_every_row_of_the_table_is_there() -> None:
     assert set(table.pop("machine")) >= {"cpu", "curve25519_backend"}
     assert {path: list(rows) for path, rows in table.items()} == {
         "follower_step": ["4", "16", "31"],
+        "packed_follower_step": ["31"],
         "verify_observations": ["4", "31", "100"],
         "report_signatures": ["11 of 31"],
         "median": ["4", "31", "100"],

@@ -73,6 +73,28 @@ async def test_show_prints_what_verify_reads(tmp_path: Path) -> None:
     assert verified.stdout.startswith("holds: oracle 1 of configuration 0x0001")
 
 
+async def test_a_proof_about_packed_reports_says_so_wherever_it_goes(tmp_path: Path) -> None:
+    secret = b"\7" * 32
+    signer = crypto.OnchainSigner(secret)
+    signed = [
+        SignedPayload(report, signer.sign_packed_report(DIGEST, 3, 2, report)) for report in (b"one", b"two")
+    ]
+    packed = Evidence(
+        DIGEST, OracleId(1), signer.address, EvidenceKind.PACKED_REPORT, RoundTag(3, 2), *signed
+    )
+    async with open_store(tmp_path / "data") as store:
+        await store.write(DIGEST, [packed])
+    assert kept_evidence(tmp_path / "data") == [packed]
+    shown = CliRunner().invoke(main, ["evidence", "show", "--config", str(node_toml(tmp_path)), "--json"])
+    assert json.loads(shown.stdout)["kind"] == "packed_report"
+    verified = CliRunner().invoke(main, ["evidence", "verify", "-"], input=shown.stdout)
+    assert verified.exit_code == 0
+    assert "signed two different packed reports for one round: 3/2" in verified.stdout
+    # The same signatures are no proof about reports of the other format.
+    renamed = shown.stdout.replace("packed_report", "report")
+    assert CliRunner().invoke(main, ["evidence", "verify", "-"], input=renamed).exit_code == 1
+
+
 def test_verify_tells_a_proof_that_does_not_hold(tmp_path: Path) -> None:
     good = evidence_object(proof())
     bad = {**good, "round": 3}

@@ -59,6 +59,7 @@ def measure(row: Row, *, pairs: int) -> dict[str, float]:
 def crypto_rows() -> Iterator[Row]:
     """Every row, in the table's order."""
     yield from (_follower_step(n) for n in (4, 16, 31))
+    yield _packed_follower_step(31)
     yield from (_observations(count) for count in (4, 31, 100))
     yield _report_signatures(31)
     yield from (_median(count) for count in (4, 31, 100))
@@ -98,6 +99,23 @@ def _follower_step(n: int) -> Row:
     peer = "PyNaCl, hashlib, safe-pysha3, coincurve"
     python_step = partial(python.step, EPOCH, ROUND, items)
     return _row("follower_step", n, native, python_step, peer, **{AGAINST_PRIMITIVES: primitives.run})
+
+
+def _packed_follower_step(n: int) -> Row:
+    request = make_request(n)
+    python = PythonFollower(request.digest, request.public_keys, request.secrets[0])
+    addresses = [crypto.secp256k1_address(secret) for secret in request.secrets]
+    committee = crypto.Committee(
+        request.digest, request.f, request.public_keys, addresses, report_format="packed"
+    )
+    signer, items = request.signer, request.items
+
+    def native() -> tuple[bytes, bytes]:
+        built = committee.verify_and_build_report(EPOCH, ROUND, b"", items)
+        return built.report, signer.sign_packed_report(request.digest, EPOCH, ROUND, built.report)
+
+    peer = "PyNaCl, hashlib, safe-pysha3, coincurve"
+    return _row("packed_follower_step", n, native, partial(python.packed_step, EPOCH, ROUND, items), peer)
 
 
 def _observations(count: int) -> Row:

@@ -34,13 +34,7 @@ class PythonFollower:
             juels = body[after + 28 : after + 52]
             rows.append((timestamp, _ordered(value), _ordered(juels), observer))
             inputs.update(struct.pack(">Q", len(body)) + body + bytes((observer,)))
-        middle = len(rows) // 2
-        rows.sort(key=lambda row: row[1])
-        rows.sort(key=lambda row: row[0])
-        median_timestamp = rows[middle][0]
-        rows.sort(key=lambda row: row[2])
-        median_juels = rows[middle][2]
-        rows.sort(key=lambda row: row[1])
+        median_timestamp, median_juels = _sort(rows)
         report = b"".join(
             (
                 median_timestamp.to_bytes(32, "big"),
@@ -53,6 +47,33 @@ class PythonFollower:
         )
         context = self._digest + bytes(27) + struct.pack(">IB", epoch, round_) + inputs.digest()
         signing_hash = sha3.keccak_256(sha3.keccak_256(report).digest() + context).digest()
+        return report, self._key.sign_recoverable(signing_hash, hasher=None)
+
+    def packed_step(self, epoch: int, round_: int, items: Sequence[Item]) -> tuple[bytes, bytes]:
+        """The same for aggregator B."""
+        verify_observations(self._digest, self._public_keys, epoch, round_, items)
+        rows = []
+        for body, _, observer in items:
+            timestamp, after = _varint(body, 1)
+            value = body[after + 2 : after + 26]
+            juels = body[after + 28 : after + 52]
+            rows.append((timestamp, _ordered(value), _ordered(juels), observer))
+        median_timestamp, _ = _sort(rows)
+        values = [int.from_bytes(row[1], "big") - (1 << 191) for row in rows]
+        smallest = values[0]
+        value_width = ((smallest if smallest >= 0 else ~smallest).bit_length() + 8) // 8
+        width = ((values[-1] - smallest).bit_length() + 7) // 8
+        report = b"".join(
+            (
+                median_timestamp.to_bytes(4, "big"),
+                bytes((len(rows), value_width, width)),
+                bytes(row[3] for row in rows),
+                smallest.to_bytes(value_width, "big", signed=True),
+                *((value - smallest).to_bytes(width, "big") for value in values[1:]),
+            )
+        )
+        message = self._digest + struct.pack(">IB", epoch, round_) + report
+        signing_hash = sha3.keccak_256(message).digest()
         return report, self._key.sign_recoverable(signing_hash, hasher=None)
 
 
@@ -85,6 +106,18 @@ def median_packed(values: Sequence[bytes]) -> bytes:
     """sorted() on integers, with the conversions from and to int192."""
     numbers = sorted([int.from_bytes(value, "big", signed=True) for value in values])
     return numbers[len(numbers) // 2].to_bytes(24, "big", signed=True)
+
+
+def _sort(rows: list[tuple[int, bytes, bytes, int]]) -> tuple[int, bytes]:
+    """Into the order of a report; returns the median timestamp and the median juels."""
+    middle = len(rows) // 2
+    rows.sort(key=lambda row: row[1])
+    rows.sort(key=lambda row: row[0])
+    median_timestamp = rows[middle][0]
+    rows.sort(key=lambda row: row[2])
+    median_juels = rows[middle][2]
+    rows.sort(key=lambda row: row[1])
+    return median_timestamp, median_juels
 
 
 def _varint(body: bytes, position: int) -> tuple[int, int]:
