@@ -1,6 +1,6 @@
 """The aggregator contract: what this node calls, sends and reads (libocr `contract2/OCR2Aggregator.sol`).
 
-The contract of this project speaks the same ABI, so both are served alike.
+Aggregator A of this project speaks the same ABI, so both are served alike. Where B differs, see `packed`.
 """
 
 from __future__ import annotations
