@@ -56,9 +56,13 @@ class InFlight:
         return self._rows.get(row.nonce) == row
 
     def errand(self, to: bytes, reference: str, *, besides: int | None = None) -> TransactionRow | None:
-        """The transaction in flight for the same errand, if there is one of another nonce than `besides`."""
-        for row in self.rows():
-            if (row.to, row.reference) == (to, reference) and not row.cancelled and row.nonce != besides:
+        """The transaction that does the same errand, if there is one of another nonce than `besides`.
+
+        One that a block holds counts too: should the block vanish, it is sent again.
+        """
+        for row in self._rows.values():
+            undone = row.cancelled or row.state not in {TransactionState.IN_FLIGHT, TransactionState.MINED}
+            if (row.to, row.reference) == (to, reference) and not undone and row.nonce != besides:
                 return row
         return None
 

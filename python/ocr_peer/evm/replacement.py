@@ -150,7 +150,7 @@ class Replacement:
             try:
                 fresh = quote_fees(await sending.rpc.batch(FEE_CALLS), sending.fees)
             except FeesAboveCap as above:
-                sending.say(row, "transaction.waits_for_base_fee", str(above))
+                sending.say(row, "transaction.waits_for_base_fee", str(above), wavering=True)
                 return False
             fees = bump_fees(row.fees, fresh, sending.fees)
             if fees is None:
@@ -162,7 +162,7 @@ class Replacement:
             try:
                 await sending.budget.require(attempt.worst_cost - row.worst_cost)
             except BudgetExhausted as exhausted:
-                sending.say(row, "transaction.over_budget", str(exhausted))
+                sending.say(row, "transaction.over_budget", str(exhausted), wavering=True)
                 return False
             attempt = await self._signed(attempt)
             await self._in_flight.put(attempt)
@@ -244,7 +244,7 @@ class Replacement:
             )
             await sending.budget.require(filler.worst_cost)
         except (BudgetExhausted, FeesAboveCap) as failure:
-            sending.say(before, "transaction.waits_for_nonce", str(failure))
+            sending.say(before, "transaction.cannot_fill_nonce", str(failure), wavering=True)
             return
         filler = await self._signed(filler)
         await self._in_flight.put(filler)

@@ -45,7 +45,7 @@ class Sending:
     clock: Callable[[], float] = time.time
     """Unix seconds."""
     tally: Tally = field(default_factory=Tally)
-    _last_words: dict[int, str] = field(default_factory=dict)
+    _last_words: dict[int, dict[str, str]] = field(default_factory=dict)
 
     @property
     def now(self) -> int:
@@ -66,11 +66,14 @@ class Sending:
             transaction=to_hex(row.hashes[-1]),
         )
 
-    def say(self, row: TransactionRow, event: str, words: str, **details: object) -> None:
-        """Log what a transaction meets, once until it changes."""
-        said = f"{event} {words}"
-        if self._last_words.get(row.nonce) != said:
-            self._last_words[row.nonce] = said
+    def say(
+        self, row: TransactionRow, event: str, words: str, *, wavering: bool = False, **details: object
+    ) -> None:
+        """Log what a transaction meets, once until it changes; `wavering` words, with a price in them, always do."""
+        said = self._last_words.setdefault(row.nonce, {})
+        sameness = "" if wavering else words
+        if said.get(event) != sameness:
+            said[event] = sameness
             self.log(row).warning(event, words=words, **details)
 
     def over(self, row: TransactionRow) -> None:

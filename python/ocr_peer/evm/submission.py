@@ -14,7 +14,7 @@ class SubmitOutcome(StrEnum):
     HANDED_OVER = "handed_over"
     """Saved, and sent or about to be."""
     ALREADY_IN_FLIGHT = "already_in_flight"
-    """The same errand is on its way."""
+    """The same errand is on its way, or in a block that may yet vanish."""
     OVERTAKEN = "overtaken"
     """Another oracle was first; nothing was sent."""
 

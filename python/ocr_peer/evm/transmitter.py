@@ -178,7 +178,7 @@ class Transmitter:
             to: 20 bytes, the contract.
             data: calldata.
             reference: names the errand; a second one of the same name to the same contract is not sent
-                while the first is in flight.
+                before the first is final.
 
         Raises:
             TransactionRefused: the contract would refuse it for another reason than a newer report.
