@@ -13,6 +13,8 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from ocr_peer.errors import InputError, OperatingError
+from ocr_peer.evm.access import Call
+from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.aggregator import REQUEST_NEW_ROUND
 from ocr_peer.evm.budget import Budget
 from ocr_peer.evm.confirmation import Confirmation, ConfirmationSettings
@@ -21,6 +23,8 @@ from ocr_peer.evm.funds import Funds, FundsSettings
 from ocr_peer.evm.in_flight import InFlight
 from ocr_peer.evm.outlet import Outlet
 from ocr_peer.evm.quantity import to_hex
+from ocr_peer.evm.reverts import Refusal
+from ocr_peer.evm.rpc_errors import RpcError
 from ocr_peer.evm.sending import Sending
 from ocr_peer.evm.signer import LocalSigner, UnsignedTransaction, transaction_hash
 from ocr_peer.evm.transactions import (
@@ -456,3 +460,49 @@ def test_signing_leaves_the_recursion_limit_alone() -> None:
         "LocalSigner(b'k' * 32); assert sys.getrecursionlimit() == before, sys.getrecursionlimit()"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+async def test_an_account_that_is_no_transmitter_is_an_alarm_told_once(
+    autojump_clock: MockClock, feed: Feed
+) -> None:
+    stranger = Account(feed, seed("owner", 0))
+    with capture_logs() as logs:
+        for round_ in (1, 2):
+            with pytest.raises(TransactionRefused, match="UnauthorizedTransmitter") as refused:
+                await stranger.submit(1, round_)
+            assert refused.value.refusal is Refusal.ACCOUNT
+    (alarm,) = [line for line in logs if line["event"] == "account.not_a_transmitter"]
+    assert (alarm["log_level"], alarm["chain_id"]) == ("error", CHAIN_ID)
+    assert alarm["account"] == checksum_address(stranger.transmitter.address)
+    assert alarm["contract"] == checksum_address(feed.contract)
+
+
+async def test_no_single_endpoint_ends_a_report(
+    autojump_clock: MockClock, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = Account(feed, seed("owner", 0))
+    asked: list[object] = []
+
+    async def others_would_take_it(calls: Sequence[Call]) -> list[object | RpcError]:
+        asked.extend(calls)
+        return ["0x"]
+
+    monkeypatch.setattr(feed.rpc, "agreed", others_would_take_it)
+    with pytest.raises(
+        OperatingError, match=r"the endpoints disagree on whether 0x.* takes the report"
+    ) as caught:
+        await stranger.submit(1, 1)
+    assert not isinstance(caught.value, TransactionRefused)
+    ((method, (_, block)),) = asked  # type: ignore[misc]
+    assert (method, block) == ("eth_call", hex(feed.endpoint.devnet.block_number)), "of a block that all have"
+
+
+async def test_a_report_that_others_see_overtaken_is_overtaken(
+    autojump_clock: MockClock, feed: Feed, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stale(calls: Sequence[Call]) -> list[object | RpcError]:
+        return [RpcError(3, "execution reverted: stale report")]
+
+    monkeypatch.setattr(feed.rpc, "agreed", stale)
+    stranger = Account(feed, seed("owner", 0))
+    assert (await stranger.submit(1, 1)).outcome is SubmitOutcome.OVERTAKEN

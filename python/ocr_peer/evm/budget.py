@@ -78,8 +78,9 @@ class Budget:
                 self._exhausted = False
                 self._log.info("budget.available", budget=self.wei, spent=spent, in_flight=reserved)
             return
-        frees_up = _frees_up(by_minute, surplus)
-        when = "not before the account's transactions in flight are mined" if frees_up is None else frees_up
+        when = _frees_up(by_minute, surplus)
+        if more > self.wei:
+            when = "never: one transaction may cost more than all of it"
         if not self._exhausted:
             self._exhausted = True
             self._log.error(
@@ -101,10 +102,10 @@ class Budget:
         return await self._store.spending(self._chain_id, self._sender, since)
 
 
-def _frees_up(by_minute: Mapping[int, int], surplus: int) -> str | None:
-    """When enough of what was spent is 24 hours old; `None` if all of it were not enough."""
+def _frees_up(by_minute: Mapping[int, int], surplus: int) -> str:
+    """When enough of what was spent is 24 hours old."""
     for minute in sorted(by_minute):
         surplus -= by_minute[minute]
         if surplus <= 0:
             return f"{datetime.fromtimestamp((minute + _DAY_MINUTES) * 60, UTC):%Y-%m-%d %H:%M} UTC"
-    return None
+    return "not before the account's transactions in flight are mined"

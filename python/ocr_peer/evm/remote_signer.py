@@ -10,6 +10,7 @@ refused, whatever the server intended.
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from typing import Final, cast
 
 import httpx
@@ -130,28 +131,31 @@ async def _exchange(
 ) -> bytes:
     """The body of a good answer; whatever else happens is an `OperatingError` without secrets."""
     shown = redacted(str(request.url).split("/api/", maxsplit=1)[0])
-    body = b""
+    request.headers["accept-encoding"] = "identity"  # so that a bound on what arrives bounds what is read
+    body, too_long = bytearray(), False
     try:
         with trio.fail_after(timeout_s):
             # Redirects are not followed: they would take the request to a server that nobody named.
             response = await client.send(request, stream=True, follow_redirects=False)
-            try:
+            async with aclosing(response):
                 async for chunk in response.aiter_bytes():
                     body += chunk
-                    if len(body) > most_bytes:
-                        raise OperatingError(f"remote signer {shown}: its answer is too long")
-            finally:
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
-                    await response.aclose()
+                    if len(body) > most_bytes and not too_long:
+                        too_long = True
+                        # Not a `break`: httpx's iterators, left half way, would be closed outside of this task.
+                        await response.aclose()
     except trio.TooSlowError:
         raise OperatingError(f"remote signer {shown}: no answer within {timeout_s:g} s") from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise OperatingError(f"remote signer {shown}: {type(error).__name__}") from None
+    except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
+        if not too_long:
+            raise OperatingError(f"remote signer {shown}: {type(error).__name__}") from None
+    if too_long:
+        raise OperatingError(f"remote signer {shown}: its answer is too long")
     if response.status_code == 404:
         raise OperatingError(f"remote signer {shown}: HTTP 404, it does not know the key")
     if response.status_code != 200:
         raise OperatingError(f"remote signer {shown}: HTTP {response.status_code}")
-    return body
+    return bytes(body)
 
 
 def _signature(answer: bytes) -> bytes:

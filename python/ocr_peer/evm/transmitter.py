@@ -96,7 +96,7 @@ class Transmitter:
             signer=signer,
             in_flight=self._in_flight,
             outlet=Outlet(
-                rpc, relay, public_after_blocks=settings.public_after_blocks, relay_again_blocks=patience
+                rpc, relay, public_after_blocks=settings.public_after_blocks, relay_again_blocks=2 * patience
             ),
             budget=Budget(
                 store,
