@@ -121,6 +121,21 @@ async def test_a_reverted_and_a_cancelled_transaction_cost_too(autojump_clock: M
     assert (await account.transmitter.snapshot()).spent_in_24_h == inclusion.cost > 0
 
 
+async def test_an_errand_whose_nonce_was_taken_needs_no_second_room(
+    autojump_clock: MockClock, feed: Feed
+) -> None:
+    budget = await worst_case(feed) * 102 // 100
+    account = Account(feed, feed.transmitter_key(1), daily_budget=budget, max_in_flight=1)
+    feed.endpoint.swallowed = {"eth_sendRawTransaction"}
+    await account.submit(2, 1)
+    feed.endpoint.swallowed = set()
+    await Account(feed, account.key).submit(1, 1)
+    feed.endpoint.mine()
+    async with account.running():
+        await account.blocks(6)
+    assert sorted(account.states()) == [(0, TransactionState.DROPPED), (1, TransactionState.MINED)]
+
+
 async def test_without_a_budget_nothing_is_counted_against_it(autojump_clock: MockClock, feed: Feed) -> None:
     account = Account(feed, feed.transmitter_key(1))
     for round_ in range(1, 10):

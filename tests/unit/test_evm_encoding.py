@@ -29,7 +29,7 @@ from ocr_peer.evm.aggregator import (
 )
 from ocr_peer.evm.chain_objects import Log, block_from_json, logs_from_json, receipt_from_json
 from ocr_peer.evm.quantity import data_from_hex, quantity, quantity_from_hex, to_hex
-from ocr_peer.evm.reverts import decode_revert, is_stale_report, revert_of
+from ocr_peer.evm.reverts import Refusal, decode_revert, refusal_of, revert_of
 from ocr_peer.evm.rpc_errors import RpcError, UnexpectedAnswer
 from ocr_peer.protocol.config import ConfigDigest, OracleId
 from ocr_peer.protocol.report import AttestedReport, AttributedSignature, ReportContext
@@ -196,7 +196,7 @@ STALE = revert_data("StaleReport", ("uint40", "uint40"), (5, 6))
 def test_a_lost_race_is_told_from_other_refusals(error: RpcError, stale: bool) -> None:
     revert = revert_of(error)
     assert revert is not None
-    assert is_stale_report(revert) is stale
+    assert (refusal_of(revert) is Refusal.OVERTAKEN) is stale
 
 
 def test_an_endpoints_failure_is_no_refusal() -> None:

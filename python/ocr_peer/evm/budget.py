@@ -60,8 +60,8 @@ class Budget:
         """Wei that transactions cost that were included in the last 24 hours."""
         return sum((await self._by_minute()).values())
 
-    async def require(self, more: int) -> None:
-        """Allow another `more` wei at the worst.
+    async def require(self, more: int, *, freed: int = 0) -> None:
+        """Allow another `more` wei at the worst; `freed` of those in flight cannot be spent any more.
 
         Raises:
             BudgetExhausted: too much; the first time it is logged as an error.
@@ -71,7 +71,7 @@ class Budget:
             return
         by_minute = await self._by_minute()
         spent = sum(by_minute.values())
-        reserved = sum(row.worst_cost for row in self._in_flight.rows())
+        reserved = sum(row.worst_cost for row in self._in_flight.rows()) - freed
         surplus = spent + reserved + more - self.wei
         if surplus <= 0:
             if self._exhausted:

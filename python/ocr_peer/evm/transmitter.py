@@ -189,8 +189,9 @@ class Transmitter:
         return await self._submit(to, data, reference)
 
     async def _submit(
-        self, to: bytes, data: bytes, reference: str, *, besides: int | None = None
+        self, to: bytes, data: bytes, reference: str, *, instead_of: TransactionRow | None = None
     ) -> Submission:
+        besides = None if instead_of is None else instead_of.nonce
         duplicate = self._in_flight.errand(to, reference, besides=besides)
         if duplicate is not None:
             return Submission(SubmitOutcome.ALREADY_IN_FLIGHT, duplicate.hashes[-1])
@@ -202,25 +203,27 @@ class Transmitter:
             duplicate = self._in_flight.errand(to, reference, besides=besides)
             if duplicate is not None:
                 return Submission(SubmitOutcome.ALREADY_IN_FLIGHT, duplicate.hashes[-1])
-            row = await self._hand_over(errand)
+            row = await self._hand_over(errand, instead_of)
         return Submission(SubmitOutcome.HANDED_OVER, row.hashes[-1])
 
     async def _submit_again(self, row: TransactionRow) -> str | None:
         """The errand of a transaction whose nonce another one took; why it need not be done again."""
         try:
-            submission = await self._submit(row.to, row.data, row.reference, besides=row.nonce)
+            submission = await self._submit(row.to, row.data, row.reference, instead_of=row)
         except TransactionRefused as refused:
             return str(refused)
         return "another oracle was first" if submission.outcome is SubmitOutcome.OVERTAKEN else None
 
-    async def _hand_over(self, errand: Errand) -> TransactionRow:
+    async def _hand_over(self, errand: Errand, instead_of: TransactionRow | None) -> TransactionRow:
         """Sign, save and send, with another nonce where the endpoint knows that one to be taken."""
-        if len(self._in_flight) >= self._max_in_flight:
+        # One whose nonce is gone costs nothing any more, though it is kept until its errand is in other hands.
+        freed = 0 if instead_of is None else instead_of.worst_cost
+        if len(self._in_flight) >= self._max_in_flight + (instead_of is not None):
             raise OperatingError(
                 f"{len(self._in_flight)} transactions of {checksum_address(self.address)} are unsettled; "
                 "no more are begun until one of them is"
             )
-        await self._sending.budget.require(errand.gas_limit * errand.fees.most)
+        await self._sending.budget.require(errand.gas_limit * errand.fees.most, freed=freed)
         result = BroadcastResult(Handover.UNKNOWN)
         for _ in range(_NONCE_ATTEMPTS):
             row = await self._signed(errand, await self._nonce())

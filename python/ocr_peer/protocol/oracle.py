@@ -1,6 +1,6 @@
 """One oracle of one configuration: routes events between the machines.
 
-                         MessageReceived, TimeAdvanced, ObservationMade, ChainRead
+              MessageReceived, TimeAdvanced, ObservationMade, ChainRead, TransmissionRefused
                                                 │
                                             ┌───▼────┐
             NewEpoch ◀── wishes ──────┐     │ Oracle │  buffers messages of epochs to come,
