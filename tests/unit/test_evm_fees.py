@@ -84,7 +84,7 @@ def test_a_replacement_offers_enough_more_of_both_or_nothing(
     fresh = DynamicFees(max(fresh_fee, fresh_tip), fresh_tip)
     bumped = bump_fees(previous, fresh, FeeSettings(max_fee_cap=cap))
     if bumped is None:
-        assert previous.max_fee_per_gas * 9 > cap * 8 - 8
+        assert previous.max_fee_per_gas * 12 > cap * 10 - 10
         return
     assert isinstance(bumped, DynamicFees)
     assert bumped.max_fee_per_gas <= cap

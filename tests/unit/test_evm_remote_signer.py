@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -102,6 +103,15 @@ def server() -> Iterator[Web3Signer]:
         yield signer
         httpd.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def recursion_limit_of_py_ecc() -> Iterator[None]:
+    """With it, deeply nested JSON kills a process that parses it unmeasured."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)
+    yield
+    sys.setrecursionlimit(limit)
 
 
 @pytest.fixture
@@ -205,6 +215,7 @@ async def test_a_signer_that_is_slow_is_not_waited_for(server: Web3Signer, clien
         ({"body": b'[null, 3, "0xzz", "0x04"]'}, "it holds 4 keys, none of 0x"),
     ],
 )
+@pytest.mark.usefixtures("recursion_limit_of_py_ecc")
 async def test_a_server_without_the_key_is_refused_at_start(
     server: Web3Signer, client: httpx.AsyncClient, server_has: dict[str, Any], problem: str
 ) -> None:

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from ocr_peer.errors import OperatingError
 from ocr_peer.evm.confirmation import ConfirmationSettings
-from ocr_peer.evm.fees import GWEI, FeesAboveCap, FeeSettings, LegacyFees
+from ocr_peer.evm.fees import GWEI, DynamicFees, FeesAboveCap, FeeSettings, LegacyFees
 from ocr_peer.evm.quantity import to_hex
 from ocr_peer.evm.replacement import MAX_GAP
 from ocr_peer.evm.signer import LocalSigner, UnsignedTransaction
@@ -216,6 +216,20 @@ async def test_a_gap_that_somebody_else_closes_is_not_filled(
     async with account.running():
         await account.blocks(2)
     assert account.states() == [(1, TransactionState.MINED)]
+
+
+async def test_what_somebody_else_has_pending_in_the_gap_is_waited_for_and_then_outbid(
+    autojump_clock: MockClock, feed: Feed, account: Account
+) -> None:
+    await behind_a_gap(account, 1)
+    elsewhere = LocalSigner(account.key)
+    cheap = UnsignedTransaction(CHAIN_ID, 0, elsewhere.address, b"", 21_000, DynamicFees(1, 1))
+    await feed.rpc.call("eth_sendRawTransaction", (to_hex(await elsewhere.sign(cheap)),))
+    async with account.running():
+        await account.blocks(29)
+        assert list(account.rows()) == [1]
+        await account.blocks(5)
+    assert sorted(account.states()) == [(0, TransactionState.DROPPED), (1, TransactionState.MINED)]
 
 
 async def test_a_chain_that_began_anew_is_begun_with_anew(

@@ -10,7 +10,7 @@ refused, whatever the server intended.
 from __future__ import annotations
 
 import json
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final, cast
 
 import httpx
@@ -23,6 +23,7 @@ from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.fees import LegacyFees
 from ocr_peer.evm.rpc import redacted
 from ocr_peer.evm.signer import UnsignedTransaction
+from ocr_peer.nesting import json_depth
 
 __all__ = ["RemoteSigner", "connect_signer"]
 
@@ -31,6 +32,8 @@ _SIGN_PATH: Final = "/api/v1/eth1/sign/"
 _MAX_KEYS_BYTES: Final = 4 << 20
 """Some thirty thousand keys."""
 _MAX_SIGNATURE_BYTES: Final = 4096
+_MAX_DEPTH: Final = 8
+"""The list nests one deep."""
 
 _ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """Of secp256k1's group (SEC 2)."""
@@ -107,10 +110,11 @@ async def connect_signer(
     except OperatingError as failure:
         fix = "check the address, and that web3signer runs in eth1 mode"
         raise InputError("remote_signer.url", shown, str(failure), fix) from None
-    try:
-        listed = json.loads(answer)
-    except (ValueError, RecursionError):
-        listed = None
+    listed = None
+    # Measured first: deep nesting overflows the C stack where the recursion limit was raised (see `LocalSigner`).
+    if json_depth(answer) <= _MAX_DEPTH:
+        with suppress(ValueError):
+            listed = json.loads(answer)
     if not isinstance(listed, list):
         raise InputError(
             "remote_signer.url", shown, "it lists no public keys", "give the address of a web3signer"

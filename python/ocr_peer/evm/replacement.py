@@ -29,6 +29,9 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 MAX_GAP: Final = 16
 """So many unused nonces are filled; more mean that the chain itself began anew."""
 
+_OTHERS_PATIENCE: Final = 10
+"""So many times longer is a transaction from elsewhere waited for than one's own, before it is outbid."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -214,8 +217,9 @@ class Replacement:
             await self._sending.rpc.call("eth_getTransactionCount", (to_hex(row.sender), "pending")),
             "eth_getTransactionCount",
         )
+        impatient = head >= self._gap_since[1] + _OTHERS_PATIENCE * self._bump_after_blocks
         for nonce in missing:
-            if nonce >= pending:
+            if nonce >= pending or impatient:
                 async with self._in_flight.lock:
                     if not self._in_flight.holds(nonce):
                         await self._fill(nonce, row, head)
