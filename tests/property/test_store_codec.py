@@ -74,7 +74,7 @@ transaction_rows = st.builds(
     sent_at_block=quantities,
     reference=st.text(alphabet=st.characters(exclude_categories=["Cs"])),
     state=st.sampled_from(TransactionState),
-    inclusion=st.none() | st.builds(Inclusion, hashes, quantities, quantities, wei, hashes, quantities),
+    inclusion=st.none() | st.builds(Inclusion, hashes, quantities, quantities, wei, hashes, quantities, wei),
     final=st.booleans(),
     begun_at=quantities,
     begun_at_block=quantities,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,7 +15,7 @@ from ocr_peer.evm.budget import BudgetExhausted
 from ocr_peer.evm.transactions import TransactionState
 from ocr_peer.store import open_store
 from tests.unit.chain_account import Account
-from tests.unit.test_evm_feed import GENESIS, Feed, deployed_feed
+from tests.unit.test_evm_feed import GENESIS, Endpoint, Feed, deployed_feed
 
 DAY = 24 * 3600
 
@@ -119,6 +120,28 @@ async def test_a_reverted_and_a_cancelled_transaction_cost_too(autojump_clock: M
     inclusion = account.rows()[0].inclusion
     assert inclusion is not None
     assert (await account.transmitter.snapshot()).spent_in_24_h == inclusion.cost > 0
+
+
+async def test_what_a_rollup_takes_for_its_data_is_spent_too(
+    autojump_clock: MockClock, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = Account(feed, feed.transmitter_key(1))
+    plain = Endpoint._answer
+
+    def with_l1_fee(self: Endpoint, item: dict[str, Any]) -> Any:
+        answer: Any = plain(self, item)
+        if item["method"] == "eth_getTransactionReceipt" and answer["result"] is not None:
+            answer["result"]["l1Fee"] = hex(12345)
+        return answer
+
+    monkeypatch.setattr(Endpoint, "_answer", with_l1_fee)
+    await account.submit(1, 1)
+    async with account.running():
+        await account.blocks(1)
+    inclusion = account.rows()[0].inclusion
+    assert inclusion is not None
+    gas = inclusion.gas_used * inclusion.effective_gas_price
+    assert (await account.transmitter.snapshot()).spent_in_24_h == gas + 12345
 
 
 async def test_an_errand_whose_nonce_was_taken_needs_no_second_room(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import trio
@@ -13,9 +15,10 @@ from ocr_peer.evm import finality
 from ocr_peer.evm.confirmation import ConfirmationSettings
 from ocr_peer.evm.transactions import TransactionState
 from tests.unit.chain_account import Account, ForkedEndpoint, forked_endpoint
-from tests.unit.test_evm_feed import Feed, deployed_feed
+from tests.unit.test_evm_feed import Feed, deployed_feed, new_endpoint
 
 DEPTH = 5
+STARTED: dict[str, Any] = {"state": TransactionState.IN_FLIGHT, "inclusion": None}
 
 
 @pytest.fixture
@@ -160,6 +163,27 @@ async def test_an_endpoint_that_lags_undoes_nothing(
         endpoint.devnet = ahead
         await account.blocks(DEPTH)
     assert account.rows()[0].final
+
+
+async def test_on_a_chain_that_was_reset_it_is_sent_again(
+    autojump_clock: MockClock, account: Account, endpoint: ForkedEndpoint
+) -> None:
+    endpoint.mine(20)
+    await account.submit(1, 1)
+    async with account.running():
+        await account.blocks(1)
+        endpoint.devnet, endpoint.other = new_endpoint().devnet, None
+        endpoint.devnet.automine = False
+        await account.blocks(4)
+        assert account.states() == [(0, TransactionState.MINED)] * 2
+        # One that was sent on the chain before, and is too cheap on this one, is made dearer nevertheless.
+        endpoint.swallowed = {"eth_sendRawTransaction"}
+        row = account.rows()[0]
+        await account.store.save(replace(row, nonce=1, sent_at_block=500, **STARTED))
+        account.restarted()
+    async with account.running():
+        await account.blocks(5)
+    assert len(account.rows()[1].hashes) == 2
 
 
 async def test_not_too_many_are_followed(

@@ -53,6 +53,8 @@ class Receipt:
     """Wei per gas, base fee and tip together; 0 where the node does not tell."""
     contract_address: bytes | None
     """The contract that the transaction created."""
+    l1_fee: int = 0
+    """Wei that a rollup of the OP stack took on top, for the data on its parent chain (`l1Fee`)."""
 
 
 def logs_from_json(value: object) -> list[Log]:
@@ -131,4 +133,5 @@ def _receipt(item: dict[str, Any]) -> Receipt:
         contract_address=None
         if created is None
         else data_from_hex(created, "a receipt's contractAddress", length=20),
+        l1_fee=0 if (l1_fee := item.get("l1Fee")) is None else quantity_from_hex(l1_fee, "a receipt's l1Fee"),
     )

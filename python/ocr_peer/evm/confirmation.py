@@ -92,6 +92,8 @@ class Confirmation:
             return
         head, mined_nonces, waiting = await self._look(rows)
         passed = [row for row in rows if row.nonce < mined_nonces]
+        nonces = {row.nonce for row in passed}
+        self._nonce_taken_at = {nonce: at for nonce, at in self._nonce_taken_at.items() if nonce in nonces}
         for row, receipt in zip(passed, await self._receipts(passed), strict=True):
             if receipt is not None:
                 await self._mined(row, receipt)

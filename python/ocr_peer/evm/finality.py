@@ -49,7 +49,7 @@ class Finality:
             await self._sending.in_flight.settle(row)
         rows = rows[-MAX_FOLLOWED:]
         if not await self._unchanged(rows):
-            rows = await self._confirmed(rows)
+            rows = await self._confirmed(rows, head)
         for row in rows:
             if row.inclusion is not None and head >= row.inclusion.block_number + self.depth:
                 await self._sending.in_flight.settle(row)
@@ -67,7 +67,7 @@ class Finality:
                 if row.inclusion is not None and row.inclusion.block_number == top}  # fmt: skip
         return bool(tops) and block is not None and {block_from_json(block).hash} == tops
 
-    async def _confirmed(self, rows: Sequence[TransactionRow]) -> list[TransactionRow]:
+    async def _confirmed(self, rows: Sequence[TransactionRow], head: int) -> list[TransactionRow]:
         """The rows whose block is in the chain; those whose block left it are dealt with."""
         self._checked = None
         numbers = sorted({row.inclusion.block_number for row in rows if row.inclusion is not None})
@@ -82,12 +82,15 @@ class Finality:
         }
         confirmed, undecided = [], False
         for row in rows:
-            if row.inclusion is None or row.inclusion.block_number not in hashes:
-                undecided = True
-            elif hashes[row.inclusion.block_number] == row.inclusion.block_hash:
+            if row.inclusion is None:
+                continue
+            number = row.inclusion.block_number
+            if hashes.get(number) == row.inclusion.block_hash:
                 confirmed.append(row)
-            else:
-                undecided = True
+                continue
+            undecided = True
+            # A chain that ends far below is another one, such as a development chain that was reset.
+            if number in hashes or head + self.depth < number:
                 await self._moved(row)
         if not undecided:
             self._checked = (numbers[-1], frozenset(map(_followed, rows)))
@@ -125,6 +128,7 @@ def included(row: TransactionRow, receipt: Receipt, seen_at: int) -> Transaction
         receipt.effective_gas_price,
         receipt.block_hash,
         seen_at,
+        receipt.l1_fee,
     )
     if row.is_cancellation(receipt.transaction_hash):
         state = TransactionState.DROPPED

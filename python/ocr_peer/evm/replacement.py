@@ -129,7 +129,10 @@ class Replacement:
         if self._first_in_line is None or self._first_in_line[0] != row.nonce:
             self._first_in_line = (row.nonce, head)
         patience = 1 if too_cheap else self._bump_after_blocks
-        return head >= max(row.sent_at_block, self._first_in_line[1]) + patience
+        since = self._first_in_line[1]
+        if row.sent_at_block <= head:  # else the chain was reset since
+            since = max(since, row.sent_at_block)
+        return head >= since + patience
 
     async def _replace(self, row: TransactionRow, head: int, *, refused: bool) -> None:
         cancel = None

@@ -48,10 +48,13 @@ class Inclusion:
     seen_at: int = 0
     """When this node first saw it, Unix seconds: what it cost counts against the budget from then on."""
 
+    l1_fee: int = 0
+    """Wei paid on top for a rollup's data on its parent chain."""
+
     @property
     def cost(self) -> int:
         """Wei paid for it."""
-        return self.gas_used * self.effective_gas_price
+        return self.gas_used * self.effective_gas_price + self.l1_fee
 
 
 @dataclass(frozen=True, slots=True)

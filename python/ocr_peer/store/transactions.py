@@ -164,18 +164,17 @@ def _inclusion_text(included: Inclusion | None) -> str | None:
     if included is None:
         return None
     numbers = (included.block_number, included.gas_used, included.effective_gas_price)
-    return json.dumps(
-        [included.transaction_hash.hex(), *numbers, included.block_hash.hex(), included.seen_at]
-    )
+    later = (included.block_hash.hex(), included.seen_at, included.l1_fee)
+    return json.dumps([included.transaction_hash.hex(), *numbers, *later])
 
 
 def _inclusion(column: object) -> Inclusion | None:
     if column is None:
         return None
-    # The first two versions of the schema knew neither the block's hash nor the time.
+    # The first two versions of the schema knew the first four only.
     known: Sequence[object] = read_list(column)
-    transaction_hash, block_number, gas_used, price, block_hash, seen_at = (
-        [*known, "", 0] if len(known) == 4 else known
+    transaction_hash, block_number, gas_used, price, block_hash, seen_at, l1_fee = (
+        [*known, "", 0, 0] if len(known) == 4 else known
     )
     return Inclusion(
         read_bytes(transaction_hash),
@@ -184,4 +183,5 @@ def _inclusion(column: object) -> Inclusion | None:
         read_int(price),
         read_bytes(block_hash),
         read_int(seen_at),
+        read_int(l1_fee),
     )
