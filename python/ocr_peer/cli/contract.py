@@ -297,8 +297,9 @@ def _confirm(*, yes: bool) -> None:
         return
     click.echo("Send it? [y/N] ", nl=False, err=True)
     answer = sys.stdin.readline()
+    if not sys.stdin.isatty():
+        click.echo(err=True)  # nobody has typed the end of the line
     if not answer:
-        click.echo(err=True)
         raise InputError("--yes", None, "nobody answers the question", "add --yes to send it unasked")
     if answer.strip().lower() not in {"y", "yes"}:
         raise OperatingError("not confirmed: nothing was sent")
