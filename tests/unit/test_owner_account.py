@@ -10,7 +10,7 @@ import pytest
 from ocr_peer import crypto
 from ocr_peer.errors import InputError
 from ocr_peer.keystore.container import encrypt
-from ocr_peer.owner.account import KEY_VARIABLE, PASSWORD_VARIABLE, owner_signer
+from ocr_peer.owner.account import KEY_VARIABLE, PASSWORD_VARIABLE, create_key_file, owner_signer
 
 KEY = b"\x11" * 32
 ADDRESS = crypto.secp256k1_address(KEY)
@@ -61,3 +61,13 @@ def test_missing_and_readable_by_others(tmp_path: Path) -> None:
     open_to_all.chmod(0o644)
     assert "chmod 600" in refused(open_to_all, None)
     assert refused(None, None, **{KEY_VARIABLE: KEY.hex()[:-1]}).startswith(f"{KEY_VARIABLE} = (hidden)")
+
+
+def test_new_key_file(tmp_path: Path) -> None:
+    path = tmp_path / "owner.key"
+    create_key_file(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert len(owner_signer(path, None, {}).address) == 20
+    for wrong in (path, tmp_path / "nowhere" / "key"):
+        with pytest.raises(InputError, match="--key-file"):
+            create_key_file(wrong)

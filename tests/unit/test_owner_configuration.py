@@ -22,7 +22,7 @@ from ocr_peer.evm.chain_objects import Block
 from ocr_peer.evm.committee import private_config
 from ocr_peer.evm.freshness import Freshness
 from ocr_peer.median.config import MedianLimits, MedianOffchainConfig
-from ocr_peer.owner.changes import CurrentConfiguration, parameter_texts, threshold_text
+from ocr_peer.owner.changes import CurrentConfiguration, kept_values, parameter_texts, threshold_text
 from ocr_peer.owner.configuration import ConfigurationPlan, check_contract, plan_configuration
 from ocr_peer.owner.contract_state import AggregatorState
 from ocr_peer.owner.identity_file import IdentityFile, sign_identity
@@ -302,3 +302,27 @@ def test_contract_is_the_one_that_is_meant() -> None:
         with pytest.raises(InputError) as caught:
             check_contract(state, account, report_format=expected, limits=limits)
         assert words in str(caught.value)
+
+
+def test_what_is_kept_is_what_stands_on_chain() -> None:
+    chosen = {
+        "deltaStage": "50s",
+        "alphaReport": "1.5%",
+        "alphaAccept": "infinite",
+        "deltaC": "7m",
+        "rMax": 9,
+    }
+    state = configured(plan(**chosen))
+    published = state.published
+    assert published is not None
+
+    def changes(n: int = 4, **values: object) -> list[str]:
+        planned = plan_configuration(state, _MANY[:n], kept_values(published, given_values(**values)))
+        return [line for line in planned.changes if not line.startswith("oracle")]
+
+    assert changes() == []
+    assert changes(7) == ["f: 1 → 2", "s: 1,1,1,1 → 1,1,1,1,1,1,1"]
+    assert changes(deltaC="8m") == ["deltaC: 7m → 8m"]
+    assert changes(alphaAcceptPpb=10**7) == ["alphaAccept: infinite → 1%"]
+    assert changes(alphaReportInfinite=True) == ["alphaReport: 1.5% → infinite"]
+    assert plan_configuration(state, FOUR, {}).changes != (), "without it, the defaults come back"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,19 +13,21 @@ from ocr_peer.cli.contract_options import (
     OracleFilesCommand,
     account_options,
     client,
+    confirm,
+    cost_lines,
     json_option,
+    owner_account,
     parameter_options,
     parameter_values,
     report_format,
     rpc_option,
     signer,
+    tell,
 )
 from ocr_peer.errors import InputError, OperatingError
 
 if TYPE_CHECKING:
-    from ocr_peer.evm.deploy import OwnerAccount, Quote
-    from ocr_peer.evm.rpc import RpcClient
-    from ocr_peer.evm.signer import LocalSigner
+    pass
 
 __all__ = ["command"]
 
@@ -37,6 +38,22 @@ def command() -> None:
     from ocr_peer.node.logs import configure_logging
 
     configure_logging("error", json_lines=False)
+
+
+@command.command("account")
+@click.option("--key-file", type=click.Path(path_type=Path), help="As for deploy and set-config.")
+@click.option("--password-file", type=click.Path(path_type=Path), help="Password of a keystore file.")
+@click.option("--create", is_flag=True, help="Write a new key in hex to the key file first.")
+def account(key_file: Path | None, password_file: Path | None, create: bool) -> None:
+    """Show the address of the owner's account."""
+    from ocr_peer.evm.address import checksum_address
+    from ocr_peer.owner.account import create_key_file, owner_signer
+
+    if create:
+        if key_file is None:
+            raise InputError("--key-file", None, "no file for the new key", "name one")
+        create_key_file(key_file)
+    click.echo(checksum_address(owner_signer(key_file, password_file).address))
 
 
 @command.command("deploy")
@@ -94,6 +111,11 @@ def deploy(**options: Any) -> None:
     help="Identity files of the oracles, by oracle id.",
 )
 @click.option("--parameters", type=click.Path(path_type=Path), help="TOML file of the parameters below.")
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Timing and thresholds that are not given stay as they are; otherwise they become the defaults.",
+)
 @parameter_options
 @click.option(
     "--contract", type=click.Choice(["A", "B"], case_sensitive=False), help="Refuse the other contract."
@@ -165,7 +187,7 @@ async def _deploy(options: dict[str, Any]) -> None:
     owner = signer(options)
     async with client(options["rpc"]) as rpc:
         await check_chain(rpc, chain_id)
-        account = _account(rpc, owner, options)
+        account = owner_account(rpc, owner, options)
         quote = await account.quote(None, deployment_data(arguments))
         if not options["behind_pending"]:
             refuse_unmined(quote.unmined, account.address)
@@ -180,7 +202,7 @@ async def _deploy(options: dict[str, Any]) -> None:
                 "use that one, or add --again",
             )
         low, high = (price_text(limit, decimals) for limit in (arguments.min_answer, arguments.max_answer))
-        _tell(
+        tell(
             [
                 f"Deploys aggregator {options['contract'].upper()} on chain {chain_id} ({rpc.shown_url}):",
                 f"  description  {arguments.description}",
@@ -189,10 +211,10 @@ async def _deploy(options: dict[str, Any]) -> None:
                 f"  max age      {f'{arguments.max_age_s} s' if arguments.max_age_s else 'any'}",
                 f"  heartbeat    {f'{arguments.heartbeat_s} s' if arguments.heartbeat_s else 'none'}",
                 f"  owner        {checksum_address(account.address)}",
-                *_cost_lines(quote),
+                *cost_lines(quote),
             ]
         )
-        _confirm(yes=options["yes"])
+        confirm(yes=options["yes"])
         address = checksum_address(await account.deploy(arguments))
     if options["as_json"]:
         click.echo(
@@ -207,6 +229,7 @@ async def _deploy(options: dict[str, Any]) -> None:
 
 async def _set_config(options: dict[str, Any]) -> None:
     from ocr_peer.evm.address import checksum_address, parse_address
+    from ocr_peer.owner.changes import kept_values
     from ocr_peer.owner.configuration import check_contract, plan_configuration
     from ocr_peer.owner.contract_state import check_chain, read_aggregator
     from ocr_peer.owner.deployment import refuse_unmined
@@ -221,28 +244,30 @@ async def _set_config(options: dict[str, Any]) -> None:
     async with client(options["rpc"]) as rpc:
         await check_chain(rpc, chain_id)
         state = await read_aggregator(rpc, chain_id, contract, "--contract-address")
-        account = _account(rpc, owner, options)
+        account = owner_account(rpc, owner, options)
         check_contract(
             state,
             account.address,
             report_format=None if options["contract"] is None else report_format(options["contract"]),
             limits=(options["min_answer"], options["max_answer"]),
         )
+        if options["keep"] and state.published is not None:
+            values = kept_values(state.published, values)
         plan = plan_configuration(state, files, values)
         quote = await account.quote(contract, plan.calldata)
         if not options["behind_pending"]:
             refuse_unmined(quote.unmined, account.address)
-        _tell(
+        tell(
             [
                 f"Configuration {plan.published.config_count} of {checksum_address(contract)} on chain {chain_id}:",
                 f"  {state.description or '(no description)'}",
                 f"  {plan.config.n} oracles, f = {plan.config.f}; {len(plan.calldata):,} bytes of calldata",
                 *(f"  {line}" for line in plan.changes),
-                *_cost_lines(quote),
+                *cost_lines(quote),
                 *(f"Warning: {warning}" for warning in plan.warnings),
             ]
         )
-        _confirm(yes=options["yes"])
+        confirm(yes=options["yes"])
         published = await account.set_config(contract, plan.calldata)
     digest = "0x" + published.config_digest.hex()
     if published.config_digest != plan.config.config_digest:
@@ -261,45 +286,3 @@ async def _set_config(options: dict[str, Any]) -> None:
         click.echo(json.dumps(result))
     else:
         click.echo(f"Configuration {digest} is in force since block {published.block_number}.")
-
-
-def _account(rpc: RpcClient, owner: LocalSigner, options: dict[str, Any]) -> OwnerAccount:
-    from ocr_peer.evm.deploy import OwnerAccount
-    from ocr_peer.evm.fees import GWEI, FeeSettings
-
-    return OwnerAccount(
-        rpc,
-        owner,
-        chain_id=options["chain_id"],
-        fees=FeeSettings(max_fee_cap=max(1, int(options["max_fee"] * GWEI))),
-        timeout_s=options["timeout"],
-        on_progress=lambda words: _tell([words]),
-    )
-
-
-def _cost_lines(quote: Quote) -> list[str]:
-    from ocr_peer.evm.deploy import ether
-
-    return [
-        f"  cost         about {ether(quote.expected_cost)} ({quote.gas:,} gas), at most {ether(quote.highest_cost)}",
-        f"  balance      {ether(quote.balance)}",
-    ]
-
-
-def _tell(lines: Sequence[str]) -> None:
-    """What is about to happen goes to standard error, so that standard output is the result alone."""
-    for line in lines:
-        click.echo(line, err=True)
-
-
-def _confirm(*, yes: bool) -> None:
-    if yes:
-        return
-    click.echo("Send it? [y/N] ", nl=False, err=True)
-    answer = sys.stdin.readline()
-    if not sys.stdin.isatty():
-        click.echo(err=True)  # nobody has typed the end of the line
-    if not answer:
-        raise InputError("--yes", None, "nobody answers the question", "add --yes to send it unasked")
-    if answer.strip().lower() not in {"y", "yes"}:
-        raise OperatingError("not confirmed: nothing was sent")

@@ -1,16 +1,18 @@
-"""Options that the commands of `ocr-peer contract` share, and what they are turned into."""
+"""Options that the commands of `ocr-peer contract` share, what they turn into, and the question before sending."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ocr_peer.errors import InputError
+from ocr_peer.errors import InputError, OperatingError
 
 if TYPE_CHECKING:
+    from ocr_peer.evm.deploy import OwnerAccount, Quote
     from ocr_peer.evm.rpc import RpcClient
     from ocr_peer.evm.signer import LocalSigner
     from ocr_peer.owner.parameters import ParameterValue
@@ -20,12 +22,16 @@ __all__ = [
     "OracleFilesCommand",
     "account_options",
     "client",
+    "confirm",
+    "cost_lines",
     "json_option",
+    "owner_account",
     "parameter_options",
     "parameter_values",
     "report_format",
     "rpc_option",
     "signer",
+    "tell",
 ]
 
 
@@ -170,3 +176,48 @@ def signer(options: dict[str, Any]) -> LocalSigner:
     from ocr_peer.owner.account import owner_signer
 
     return owner_signer(options["key_file"], options["password_file"])
+
+
+def owner_account(rpc: RpcClient, owner: LocalSigner, options: dict[str, Any]) -> OwnerAccount:
+    """The account, with the options' limits; tells what it waits for."""
+    from ocr_peer.evm.deploy import OwnerAccount
+    from ocr_peer.evm.fees import GWEI, FeeSettings
+
+    return OwnerAccount(
+        rpc,
+        owner,
+        chain_id=options["chain_id"],
+        fees=FeeSettings(max_fee_cap=max(1, int(options["max_fee"] * GWEI))),
+        timeout_s=options["timeout"],
+        on_progress=lambda words: tell([words]),
+    )
+
+
+def cost_lines(quote: Quote) -> list[str]:
+    """What a transaction costs, for people."""
+    from ocr_peer.evm.deploy import ether
+
+    return [
+        f"  cost         about {ether(quote.expected_cost)} ({quote.gas:,} gas), at most {ether(quote.highest_cost)}",
+        f"  balance      {ether(quote.balance)}",
+    ]
+
+
+def tell(lines: Sequence[str]) -> None:
+    """What is about to happen goes to standard error, so that standard output is the result alone."""
+    for line in lines:
+        click.echo(line, err=True)
+
+
+def confirm(*, yes: bool) -> None:
+    """Go on if the owner says so; raises `InputError` if nobody answers, `OperatingError` if the answer is no."""
+    if yes:
+        return
+    click.echo("Send it? [y/N] ", nl=False, err=True)
+    answer = sys.stdin.readline()
+    if not sys.stdin.isatty():
+        click.echo(err=True)  # nobody has typed the end of the line
+    if not answer:
+        raise InputError("--yes", None, "nobody answers the question", "add --yes to send it unasked")
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise OperatingError("not confirmed: nothing was sent")

@@ -11,12 +11,13 @@ from typing import Final
 
 from ocr_peer.errors import InputError
 from ocr_peer.evm.signer import LocalSigner
+from ocr_peer.keystore import generate_keyring
 from ocr_peer.keystore.container import MalformedContainerError, WrongPasswordError, decrypt
 from ocr_peer.keystore.password import read_password
-from ocr_peer.keystore.private_file import read_private
+from ocr_peer.keystore.private_file import read_private, write_private
 from ocr_peer.nesting import json_depth
 
-__all__ = ["KEY_VARIABLE", "PASSWORD_VARIABLE", "owner_signer"]
+__all__ = ["KEY_VARIABLE", "PASSWORD_VARIABLE", "create_key_file", "owner_signer"]
 
 KEY_VARIABLE: Final = "OCR_PEER_OWNER_KEY"
 PASSWORD_VARIABLE: Final = "OCR_PEER_OWNER_PASSWORD"  # noqa: S105 - a name
@@ -51,6 +52,20 @@ def owner_signer(
         return _signer(content.decode("ascii", "replace"), "--key-file", str(key_file))
     secret = _decrypted(content, key_file, _password(password_file, variables))
     return _signer(secret.hex(), "--key-file", str(key_file))
+
+
+def create_key_file(path: Path) -> None:
+    """Write a new secret key to a file that only its owner may read.
+
+    Raises:
+        InputError: the file exists, or its folder does not.
+        OperatingError: the disk refuses.
+    """
+    if path.exists():
+        raise InputError("--key-file", str(path), "exists already", "keep it: keys are never overwritten")
+    if not path.absolute().parent.is_dir():
+        raise InputError("--key-file", str(path), "its folder does not exist", "create it first")
+    write_private(path, generate_keyring().transmitter_secret.hex().encode() + b"\n")
 
 
 def _signer(text: str, field: str, shown: str) -> LocalSigner:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ocr_peer.durations import format_duration
 from ocr_peer.errors import InputError
 from ocr_peer.evm.address import checksum_address
 from ocr_peer.median.config import MedianOffchainConfig
-from ocr_peer.owner.parameters import DURATIONS
+from ocr_peer.owner.parameters import DURATIONS, ParameterValue
 from ocr_peer.protocol.reconfiguration import ContractConfig
 from ocr_peer.wire.offchain_config import OffchainConfig, decode_offchain_config
 
-__all__ = ["CurrentConfiguration", "OracleEntry", "changes", "parameter_texts", "threshold_text"]
+__all__ = [
+    "CurrentConfiguration",
+    "OracleEntry",
+    "changes",
+    "kept_values",
+    "parameter_texts",
+    "threshold_text",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,20 @@ def parameter_texts(configuration: CurrentConfiguration) -> dict[str, str]:
     texts["alphaAccept"] = threshold_text(plugin.alpha_accept_infinite, plugin.alpha_accept_ppb)
     texts["deltaC"] = _duration(plugin.delta_c)
     return texts
+
+
+def kept_values(published: ContractConfig, values: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
+    """The given choices, and where there is none the timing and thresholds of a configuration, if readable.
+
+    f and the stages are not taken over: they follow the number of oracles.
+    """
+    texts = parameter_texts(CurrentConfiguration.decode(published))
+    kept = {
+        key: ParameterValue(int(text) if key == "rMax" else text, f"{key} on chain")
+        for key, text in texts.items()
+        if key not in {"f", "s"} and not {key, f"{key}Infinite", f"{key}Ppb"} & values.keys()
+    }
+    return kept | dict(values)
 
 
 def threshold_text(infinite: bool, ppb: int) -> str:
