@@ -43,5 +43,10 @@ def _shown(value: object, limit: int = 120) -> str:
     if value is None:
         return "(missing)"
     text = value if isinstance(value, str) else repr(value)
-    text = " ".join(text.split())
+    # A value may come from a foreign file: what steers a terminal is spelled out.
+    text = "".join(_visible(letter) for letter in " ".join(text.split())[: limit + 1])
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _visible(letter: str) -> str:
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode()

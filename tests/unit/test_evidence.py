@@ -109,6 +109,10 @@ def test_verify_tells_a_proof_that_does_not_hold(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"kind": "opinion"}, "p: kind = opinion"),
+        ({"kind": ["report"]}, "p: kind = ['report']"),
+        ({"kind": {"report": 1}}, "p: kind = {'report': 1}"),
+        ({"kind": "a\x1bc\u202eb"}, r"p: kind = a\x1bc\u202eb"),
+        ({"kind": "\x1b" * 5000}, r"p: kind = \x1b\x1b"),
         ({"key": "0x0"}, "p: key = 0x0"),
         ({"key": None}, "p: key"),
         ({"epoch": -1}, "p: epoch = -1"),

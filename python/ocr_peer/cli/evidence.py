@@ -101,7 +101,7 @@ def read_evidence_line(line: bytes, place: str) -> Evidence:
     if not isinstance(table, dict):
         raise InputError(place, None, "is no JSON object", "write one proof a line")
     kind = table.get("kind")
-    if kind not in set(EvidenceKind):
+    if not isinstance(kind, str) or kind not in set(EvidenceKind):
         raise InputError(f"{place}: kind", kind, "unknown", f"one of {', '.join(EvidenceKind)}")
     return Evidence(
         ConfigDigest(_octets(table, "config_digest", place)),
