@@ -153,8 +153,10 @@ def test_four_nodes_answer_under_the_configuration_they_were_given(ground: Groun
         source = f"observationSource = '''answer [type=\"memo\" value=\"{2_000_00000000 + number}\"];'''"
         text = (before + source + after).replace(checksum_address(bytes(20)), address)
         job.write_text(text.replace("Confirmations = 3", "Confirmations = 1").replace('"1m"', '"5s"'))
-    done = ground.contract("set-config", "--contract-address", address, "--oracle", *FILES, *TIMING, "--yes")
+    choices = [*TIMING, "--delta-c", "90s"]
+    done = ground.contract("set-config", "--contract-address", address, "--oracle", *FILES, *choices, "--yes")
     assert done.returncode == 0, done.stderr
+    assert "Warning: heartbeat: consumers read a heartbeat of 1m" in done.stderr
     with ExitStack() as stack:
         bootstrap: list[str] = []
         for number in range(4):
@@ -176,7 +178,10 @@ def test_four_nodes_answer_under_the_configuration_they_were_given(ground: Groun
     assert latest["price"].startswith("2000")
     transmitters = [entry["transmitter"] for entry in ground.show(address)["configuration"]["oracles"]]
     assert latest["transmitter"] in transmitters
-    assert "does not fit the configuration" not in (ground.folder / "node0.log").read_text()
+    logs = [(ground.folder / f"node{number}.log").read_text() for number in range(4)]
+    warnings = [log.count("heartbeat does not fit the configuration") for log in logs]
+    assert max(warnings) == 1, "once for each configuration and value"
+    assert not any("maxAge does not fit" in log for log in logs)
 
 
 def first_address(log: Path, process: subprocess.Popen[bytes]) -> str:
@@ -242,6 +247,25 @@ def test_bad_deployment_is_refused_before_anything_is_sent(
     assert words in refused(ground.contract("deploy", "--yes", *limits, *arguments))
     assert ground.nonce() == before
     assert feed
+
+
+def test_freshness_is_changed_by_the_owner(ground: Ground) -> None:
+    address = ground.deploy("a feed to be changed", "--heartbeat", "1h")
+    change = ["set-freshness", "--contract-address", address]
+    assert "--heartbeat" in refused(ground.contract(*change))
+    assert "already" in refused(ground.contract(*change, "--heartbeat", "3600s", "--yes"))
+    assert "whole number of seconds" in refused(ground.contract(*change, "--max-age", "1ms", "--yes"))
+    other = ground.folder / "another.key"
+    other.write_text("22" * 32)
+    other.chmod(0o600)
+    assert "owns it, not" in refused(ground.contract(*change, "--max-age", "1s", "--key-file", "another.key"))
+    asked = ground.contract(*change, "--max-age", "20m", "--heartbeat", "30m", answer="n\n")
+    assert "not confirmed" in refused(asked)
+    assert "  heartbeat    3600 s → 1800 s" in asked.stderr.splitlines()
+    done = ground.contract(*change, "--max-age", "20m", "--heartbeat", "30m", "--yes", "--json")
+    assert json.loads(done.stdout) == {"address": address, "max_age_s": 1200, "heartbeat_s": 1800}
+    shown = ground.show(address)
+    assert (shown["max_age_s"], shown["heartbeat_s"]) == (1200, 1800)
 
 
 def test_altered_identity_file_is_refused(ground: Ground, feed: str) -> None:

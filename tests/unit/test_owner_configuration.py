@@ -20,11 +20,12 @@ from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.aggregator import SET_CONFIG, LatestConfigDetails, LatestTransmissionDetails
 from ocr_peer.evm.chain_objects import Block
 from ocr_peer.evm.committee import private_config
-from ocr_peer.evm.freshness import Freshness
+from ocr_peer.evm.freshness import SET_HEARTBEAT, SET_MAX_AGE, Freshness
 from ocr_peer.median.config import MedianLimits, MedianOffchainConfig
 from ocr_peer.owner.changes import CurrentConfiguration, kept_values, parameter_texts, threshold_text
 from ocr_peer.owner.configuration import ConfigurationPlan, check_contract, plan_configuration
 from ocr_peer.owner.contract_state import AggregatorState
+from ocr_peer.owner.freshness import plan_freshness
 from ocr_peer.owner.identity_file import IdentityFile, sign_identity
 from ocr_peer.owner.parameters import ParameterValue, offchain_parameters, read_parameter_file
 from ocr_peer.protocol.config import SECOND, ConfigDigest, OracleId, ReportFormat
@@ -326,3 +327,20 @@ def test_what_is_kept_is_what_stands_on_chain() -> None:
     assert changes(alphaAcceptPpb=10**7) == ["alphaAccept: infinite → 1%"]
     assert changes(alphaReportInfinite=True) == ["alphaReport: 1.5% → infinite"]
     assert plan_configuration(state, FOUR, {}).changes != (), "without it, the defaults come back"
+
+
+def test_change_of_freshness() -> None:
+    state = replace(configured(plan(deltaC="1h")), freshness=Freshness(3600, 600))
+    change = plan_freshness(state, max_age_s=100, heartbeat_s=1800)
+    assert change.calls == (SET_MAX_AGE.encode_call(100), SET_HEARTBEAT.encode_call(1800))
+    assert [warning.split(":")[0] for warning in change.warnings] == ["heartbeat", "maxAge"]
+    change = plan_freshness(state, max_age_s=0, heartbeat_s=3600)
+    assert (change.calls, change.warnings) == ((SET_MAX_AGE.encode_call(0),), ())
+    assert plan_freshness(STATE, max_age_s=1, heartbeat_s=None).warnings == ()
+    for wrong, values, words in (
+        (state, (None, None), "nothing to change"),
+        (state, (600, 3600), "already"),
+        (replace(state, freshness=NO_FRESHNESS), (1, 1), "no maxAge and heartbeat"),
+    ):
+        with pytest.raises(InputError, match=words):
+            plan_freshness(wrong, max_age_s=values[0], heartbeat_s=values[1])

@@ -135,6 +135,23 @@ def set_config(**options: Any) -> None:
     trio.run(_set_config, options)
 
 
+@command.command("set-freshness")
+@rpc_option
+@click.option("--chain-id", type=click.IntRange(1, 2**63 - 1), required=True)
+@click.option("--contract-address", required=True, help="The aggregator.")
+@click.option("--max-age", help="Oldest report that is accepted; 0 for any.")
+@click.option("--heartbeat", help="Longest time between answers, told to consumers; 0 for none.")
+@account_options
+@json_option
+def set_freshness(**options: Any) -> None:
+    """Change what the contract tells consumers of freshness, and how old a report may be."""
+    import trio
+
+    from ocr_peer.cli.contract_freshness import change_freshness
+
+    trio.run(change_freshness, options)
+
+
 @command.command("show")
 @click.argument("address")
 @rpc_option

@@ -21,6 +21,8 @@ from ocr_peer.protocol.config import CommitteeConfig, Duration
 __all__ = [
     "HEARTBEAT",
     "MAX_AGE",
+    "SET_HEARTBEAT",
+    "SET_MAX_AGE",
     "Freshness",
     "FreshnessConflict",
     "conflicts",
@@ -30,6 +32,8 @@ __all__ = [
 
 HEARTBEAT: Final = Function("heartbeat", (), ("uint32",))
 MAX_AGE: Final = Function("maxAge", (), ("uint24",))
+SET_HEARTBEAT: Final = Function("setHeartbeat", ("uint32",))
+SET_MAX_AGE: Final = Function("setMaxAge", ("uint24",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +104,15 @@ def conflicts(freshness: Freshness, config: CommitteeConfig) -> list[FreshnessCo
         problem = (
             f"consumers read a heartbeat of {format_duration(heartbeat * SECOND_NS)} off the contract, and the "
             f"configuration's deltaC is {format_duration(delta_c) if delta_c >= 0 else f'{delta_c} ns'}: have the "
-            "owner call setHeartbeat, or set the configuration anew"
+            "owner change either (contract set-freshness, or set-config)"
         )
         found.append(FreshnessConflict(HEARTBEAT.name, heartbeat, problem))
     needed = landing_time(config)
     if max_age and max_age * SECOND_NS < needed:
         problem = (
             f"the contract refuses reports older than {format_duration(max_age * SECOND_NS)}, and by the "
-            f"configuration's stages one may need {format_duration(needed)}: have the owner call setMaxAge, or "
-            "shorten deltaStage"
+            f"configuration's stages one may need {format_duration(needed)}: have the owner raise "
+            "maxAge (contract set-freshness), or shorten deltaStage"
         )
         found.append(FreshnessConflict(MAX_AGE.name, max_age, problem))
     return found

@@ -24,6 +24,8 @@ __all__ = [
     "aggregator_arguments",
     "created_address",
     "earlier_deployment",
+    "heartbeat_seconds",
+    "max_age_seconds",
     "price_text",
     "refuse_unmined",
 ]
@@ -83,8 +85,8 @@ def aggregator_arguments(
         max_answer=high,
         decimals=decimals,
         description=description,
-        max_age_s=_seconds(max_age, "--max-age", _MAX_AGE_S),
-        heartbeat_s=_seconds(heartbeat, "--heartbeat", _MAX_HEARTBEAT_S),
+        max_age_s=max_age_seconds(max_age),
+        heartbeat_s=heartbeat_seconds(heartbeat),
         report_format=report_format,
     )
 
@@ -177,6 +179,16 @@ def _answer(limit: AnswerText, decimals: int) -> int:
     if not INT192_MIN <= answer <= INT192_MAX:
         raise InputError(option, shown, "its scaled value is outside int192", "choose a smaller one")
     return answer
+
+
+def max_age_seconds(text: str) -> int:
+    """Seconds of `--max-age`, a uint24; raises `InputError`."""
+    return _seconds(text, "--max-age", _MAX_AGE_S)
+
+
+def heartbeat_seconds(text: str) -> int:
+    """Seconds of `--heartbeat`, a uint32; raises `InputError`."""
+    return _seconds(text, "--heartbeat", _MAX_HEARTBEAT_S)
 
 
 def _seconds(text: str, option: str, most: int) -> int:
