@@ -312,3 +312,27 @@ def test_one_shared_key_is_enough(role: str, tmp_path: Path) -> None:
     bob.write_bytes(sign_identity(shared).encode())
     with pytest.raises(InputError, match=r"bob\.json.*alice\.json has the same"):
         read_distinct_identities([alice, bob])
+
+
+@pytest.mark.parametrize(
+    ("role", "of", "words"),
+    [
+        ("transmitter_secret", "onchain_secret", r"transmitter_address.*as its onchain_signing_address"),
+        ("offchain_seed", "peer_seed", r"offchain_public_key.*as its peer_id"),
+    ],
+)
+def test_key_of_another_oracle_in_another_role_is_refused(
+    role: str, of: str, words: str, tmp_path: Path
+) -> None:
+    alice, bob = tmp_path / "alice.json", tmp_path / "bob.json"
+    alice.write_bytes(FILE.encode())
+    bob.write_bytes(sign_identity(replace(keyring(1), **{role: getattr(keyring(), of)})).encode())
+    with pytest.raises(InputError, match=words):
+        read_distinct_identities([alice, bob])
+
+
+def test_one_oracle_may_sign_and_transmit_with_one_key(tmp_path: Path) -> None:
+    """As the contract allows."""
+    keys = replace(keyring(), transmitter_secret=keyring().onchain_secret)
+    (tmp_path / "alice.json").write_bytes(sign_identity(keys).encode())
+    assert read_distinct_identities([tmp_path / "alice.json"])

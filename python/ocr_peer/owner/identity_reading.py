@@ -78,25 +78,25 @@ def read_distinct_identities(paths: Sequence[Path]) -> list[IdentityFile]:
         InputError: one is wrong, or two share a key: both files are named.
     """
     files = [read_identity_file(path) for path in paths]
-    seen: dict[tuple[str, object], Path] = {}
-    for path, file in zip(paths, files, strict=True):
-        for key in (
-            "peer_id",
-            "offchain_public_key",
-            "config_encryption_public_key",
-            "onchain_signing_address",
-            "transmitter_address",
-        ):
-            value = getattr(file.identity, key)
-            first = seen.get((key, value))
-            if first is not None:
+    seen: dict[bytes, tuple[int, str]] = {}
+    for index, (path, file) in enumerate(zip(paths, files, strict=True)):
+        identity = file.identity
+        keys = {
+            "peer_id": peer_id_public_key(identity.peer_id) or b"",
+            "offchain_public_key": identity.offchain_public_key,
+            "config_encryption_public_key": identity.config_encryption_public_key,
+            "onchain_signing_address": identity.onchain_signing_address,
+            "transmitter_address": identity.transmitter_address,
+        }
+        for key, value in keys.items():
+            first, first_key = seen.setdefault(value, (index, key))
+            if first != index:  # whatever its role: one party holds both
                 raise InputError(
                     f"{path}: {key}",
-                    value if isinstance(value, str) else "0x" + value.hex(),
-                    f"{first} has the same",
+                    identity.peer_id if key == "peer_id" else "0x" + value.hex(),
+                    f"{paths[first]} has the same" + ("" if first_key == key else f" as its {first_key}"),
                     "name every oracle's file once, and have every oracle make its own keys",
                 )
-            seen[key, value] = path
     return files
 
 
