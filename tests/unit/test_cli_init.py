@@ -181,6 +181,11 @@ def test_identity_file_is_written_and_verified(tmp_path: Path) -> None:
     assert (again.exit_code, out.exists()) == (2, True)
     assert "--force" in again.stderr
     assert cli("keys", "identity", "--config", config, "--out", str(out), "--force").exit_code == 0
+    key = tmp_path / "node" / "keys" / "p2p.json"
+    before = key.read_bytes()
+    into_keys = cli("keys", "identity", "--config", config, "--out", str(key), "--force")
+    assert into_keys.exit_code == 2
+    assert key.read_bytes() == before
     printed = cli("keys", "identity", "--config", config)
     assert json.loads(printed.stdout)["peer_id"] == shown["peer_id"]
 

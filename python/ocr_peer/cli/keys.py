@@ -98,6 +98,8 @@ def identity(config: Path, out: Path | None, name: str | None, transmitter: str 
         raise InputError("--out", str(out), "exists already", "name another file, or add --force")
     account = None if transmitter is None else parse_address(transmitter, "--transmitter")
     keystore = _keystore(config)
+    if out is not None and out.resolve().is_relative_to(keystore.directory.resolve()):
+        raise InputError("--out", str(out), "the folder of the keys", "name a file elsewhere")
     keyring = load_keyring(keystore.directory, read_password(keystore.password_file))
     file = sign_identity(keyring, name=name, remote_transmitter=account)
     if out is None:
