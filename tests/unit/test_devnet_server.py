@@ -17,7 +17,8 @@ from ocr_devnet import Devnet
 from trio.testing import MockClock
 
 from ocr_peer.devnet import DevnetOptions, parse_fund, run_devnet
-from ocr_peer.devnet.server import MAX_BODY, Endpoint, mine_on_interval, serve_devnet
+from ocr_peer.devnet.endpoint import MAX_BODY, Endpoint
+from ocr_peer.devnet.server import mine_on_interval, serve_devnet
 from ocr_peer.errors import InputError, OperatingError
 
 ADDRESS = "0x" + "11" * 20

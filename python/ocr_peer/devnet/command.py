@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -22,6 +23,8 @@ def run_devnet(
     host: str = "127.0.0.1",
     port: int = 8545,
     block_time: float | None = 1.0,
+    state: Path | None = None,
+    state_every: int = 100,
     announce: Callable[[str], object] = print,
 ) -> None:
     """Run a development chain in the foreground until SIGINT (Ctrl+C) or SIGTERM.
@@ -31,10 +34,13 @@ def run_devnet(
         host: a loopback address.
         port: TCP port; 0 takes a free one.
         block_time: seconds between blocks; `None` mines on request only.
+        state: a file to go on from, if it is there, and to keep the chain in.
+        state_every: blocks and transactions after which it is written again.
         announce: gets each line for the person at the terminal.
 
     Raises:
-        OperatingError: a package is not installed, an argument is wrong or the port is taken.
+        OperatingError: a package is not installed, an argument is wrong, the port is taken, or the state file
+            cannot be used.
     """
     try:
         from ocr_peer.devnet.server import serve_devnet  # noqa: PLC0415  needs packages that may be missing
@@ -43,14 +49,27 @@ def run_devnet(
             raise
         raise OperatingError(f"{error.name} is not installed: run pip install 'ocr-peer[demo]'") from None
 
+    kept = "nothing is kept" if state is None else f"kept in {state}"
+    goes_on = state is not None and state.exists()
+
     class Announcer:
         def started(self, url: str | None = None) -> None:
-            announce(f"Development chain {options.chain_id} at {url} (this machine only, nothing is kept)")
+            announce(f"Development chain {options.chain_id} at {url} (this machine only, {kept})")
             rhythm = "on request" if block_time is None else f"every {block_time:g} s"
-            announce(f"Blocks {rhythm}; {len(options.accounts)} funded account(s). Ctrl+C ends it.")
+            accounts = f"{len(options.accounts)} funded account(s)"
+            if goes_on:
+                accounts = "it goes on where it was, accounts included"
+            announce(f"Blocks {rhythm}; {accounts}. Ctrl+C ends it.")
 
     serve = partial(
-        serve_devnet, options, host=host, port=port, block_time=block_time, task_status=Announcer()
+        serve_devnet,
+        options,
+        host=host,
+        port=port,
+        block_time=block_time,
+        state=state,
+        state_every=state_every,
+        task_status=Announcer(),
     )
     if trio.run(run_until_signal, serve) is not None:
-        announce("The chain is gone.")
+        announce("The chain is gone." if state is None else f"The chain is in {state}.")

@@ -28,6 +28,9 @@ class DevnetOptions:
         base_fee: the first block's base fee, in wei per gas.
         finality_depth: how many blocks `safe` and `finalized` stay behind the newest.
         automine: whether every transaction gets a block at once.
+        legacy: a chain without a base fee, as before London: legacy and EIP-2930 transactions only.
+        history: how many blocks back the state can be read and blocks be taken back.
+        pool_limit: the most transactions that wait.
     """
 
     chain_id: int = 1337
@@ -36,6 +39,9 @@ class DevnetOptions:
     base_fee: int = 1_000_000_000
     finality_depth: int = 0
     automine: bool = False
+    legacy: bool = False
+    history: int = 128
+    pool_limit: int = 4096
 
 
 def parse_fund(text: str, name: str = "--fund") -> tuple[bytes, int]:

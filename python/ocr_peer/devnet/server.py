@@ -1,49 +1,42 @@
-"""The chain's HTTP endpoint and its clock."""
+"""A served chain: its endpoint, its clock and its file."""
 
 from __future__ import annotations
 
-import logging
 import math
 import socket
 import time
 from collections.abc import Callable
-from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
-from hypercorn.config import Config, Sockets
-from hypercorn.trio import serve
 from ocr_devnet import Devnet
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.middleware import Middleware
+from starlette.routing import Route, WebSocketRoute
 
+from ocr_peer.devnet.endpoint import MAX_BODY, Endpoint
+from ocr_peer.devnet.guard import LocalOnly
+from ocr_peer.devnet.listener import listen, serve_connections
 from ocr_peer.devnet.options import DevnetOptions, check_loopback
-from ocr_peer.errors import InputError, OperatingError
+from ocr_peer.devnet.state_file import EVERY, FIELD, StateFile, hold_state, keep_state
+from ocr_peer.errors import InputError
 
 if TYPE_CHECKING:
-    # libp2p brings stubs that hide trio\'s own annotations.
+    # libp2p brings stubs that hide trio's own annotations.
     from trio_typing import TaskStatus
 
-__all__ = ["Endpoint", "mine_on_interval", "open_devnet", "serve_devnet"]
-
-MAX_BODY = 1 << 20
-# What may take longer than a millisecond goes to a thread; so does everything that looks big.
-SLOW = (b"eth_estimateGas", b"eth_getLogs", b"evm_mine")
-INLINE_BODY = 16 * 1024
-
-T = TypeVar("T")
-_log = logging.getLogger(__name__)
+__all__ = ["mine_on_interval", "open_devnet", "serve_devnet"]
 
 
-def open_devnet(options: DevnetOptions) -> Devnet:
-    """A new chain.
+def open_devnet(options: DevnetOptions, file: StateFile | None = None) -> Devnet:
+    """A new chain, or the one in `file`.
 
     Raises:
-        InputError: an option is out of bounds.
+        InputError: an option is out of bounds, or the file cannot be used; it is as it was.
     """
+    state = None if file is None else file.read()
     try:
         return Devnet(
             options.chain_id,
@@ -52,56 +45,16 @@ def open_devnet(options: DevnetOptions) -> Devnet:
             base_fee=options.base_fee,
             finality_depth=options.finality_depth,
             automine=options.automine,
+            legacy=options.legacy,
+            history=options.history,
+            pool_limit=options.pool_limit,
+            state=state,
         )
     except (ValueError, OverflowError) as error:
-        raise InputError("devnet", options, str(error), "choose a value within the bounds") from None
-
-
-class Endpoint:
-    """Answers requests over one chain and tells the clock when one of them changed the interval."""
-
-    def __init__(self, devnet: Devnet) -> None:
-        self.devnet = devnet
-        self.interval_changed = trio.Event()
-        self._in_threads = 0
-
-    async def in_thread(self, job: Callable[[], T]) -> T:
-        """Run something on the chain that may take a while."""
-        self._in_threads += 1
-        try:
-            return await trio.to_thread.run_sync(job)
-        finally:
-            self._in_threads -= 1
-
-    async def answer(self, body: bytes) -> bytes:
-        """The response body to a request body."""
-        # Calls on the chain take turns: beside one in a thread, a quick one would hold up everything here.
-        quick = not self._in_threads and len(body) <= INLINE_BODY and not any(name in body for name in SLOW)
-        if quick and not self.devnet.automine:
-            answer = self.devnet.rpc(body)
-        else:
-            answer = await self.in_thread(partial(self.devnet.rpc, body))
-        if b"evm_setIntervalMining" in body:
-            self.interval_changed.set()
-            self.interval_changed = trio.Event()
-        return answer
-
-    async def handle(self, request: Request) -> Response:
-        """The HTTP side: a bounded body in, JSON out."""
-        body = bytearray()
-        try:
-            async with aclosing(request.stream()) as chunks:
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) > MAX_BODY:
-                        message = f"a request may have at most {MAX_BODY} bytes\n"
-                        return PlainTextResponse(message, status_code=413)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        answer = await self.answer(bytes(body))
-        if not answer:
-            return Response(status_code=204)
-        return Response(answer, media_type="application/json")
+        if file is None or state is None:
+            raise InputError("devnet", options, str(error), "choose a value within the bounds") from None
+        fix = "name another file, or start the chain as it was started before"
+        raise InputError(FIELD, str(file.path), str(error), fix) from None
 
 
 async def mine_on_interval(endpoint: Endpoint, clock: Callable[[], float] = time.time) -> None:
@@ -131,65 +84,43 @@ async def serve_devnet(
     host: str = "127.0.0.1",
     port: int = 0,
     block_time: float | None = 1.0,
+    state: Path | None = None,
+    state_every: int = EVERY,
     task_status: TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run a chain and its JSON-RPC endpoint on this machine until cancelled.
+    """Run a chain and its JSON-RPC endpoint (HTTP and WebSocket) on this machine until cancelled.
 
     Args:
         options: what the chain starts from.
         host: a loopback address; anything else is refused.
         port: TCP port; 0 takes a free one.
         block_time: seconds between blocks; `None` mines on request only.
+        state: a file to go on from, if it is there, and to keep the chain in.
+        state_every: blocks and transactions after which it is written again.
         task_status: gets the endpoint's URL as soon as it answers.
 
     Raises:
-        InputError: an argument is out of bounds, or not a loopback address.
-        OperatingError: the port cannot be had.
+        InputError: an argument is out of bounds, not a loopback address, or a state file that cannot be used.
+        OperatingError: the port cannot be had, or the state could not be written at the end.
     """
     check_loopback(host)
     if block_time is not None and not 0.001 <= block_time <= 86_400:
         raise InputError("block_time", block_time, "out of bounds", "use 0.001 to 86400 seconds")
-    endpoint = Endpoint(open_devnet(options))
-    endpoint.devnet.block_time = block_time
-    # Closed here in any case: Hypercorn does it only once it accepts connections.
-    with _listen(host, port) as listener:
-        config = _Config(listener)
-        app = Starlette(routes=[Route("/", endpoint.handle, methods=["POST"])])
-        async with trio.open_nursery() as nursery:
-            await nursery.start(_serve, app, config)
-            nursery.start_soon(mine_on_interval, endpoint)
-            task_status.started(_url(listener))
-
-
-class _Config(Config):
-    """Hypercorn's settings for one socket that is there already."""
-
-    def __init__(self, listener: socket.socket) -> None:
-        super().__init__()
-        self.listener = listener
-        self.errorlog = _log
-        self.accesslog = None
-        self.graceful_timeout = 0.5
-
-    def create_sockets(self) -> Sockets:
-        return Sockets(secure_sockets=[], insecure_sockets=[self.listener], quic_sockets=[])
-
-
-async def _serve(app: Any, config: Config, *, task_status: TaskStatus[list[str]]) -> None:
-    await serve(app, config, task_status=task_status)
-    # Hypercorn ends by itself only when Ctrl+C fell into its own code, and then keeps that to itself.
-    raise KeyboardInterrupt
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise OperatingError(f"cannot listen on {host} port {port}: {reason}; choose another port") from None
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
+    with hold_state(state, state_every) as file:
+        endpoint = Endpoint(await trio.to_thread.run_sync(open_devnet, options, file))
+        endpoint.devnet.block_time = block_time
+        routes = [
+            Route("/", endpoint.handle, methods=["POST"]),
+            WebSocketRoute("/", endpoint.converse),
+        ]
+        app = Starlette(routes=routes, middleware=[Middleware(LocalOnly)])
+        with listen(host, port) as listener:
+            async with trio.open_nursery() as nursery:
+                if file is not None:
+                    nursery.start_soon(keep_state, endpoint, file)
+                nursery.start_soon(partial(serve_connections, app, listener, max_message=MAX_BODY))
+                nursery.start_soon(mine_on_interval, endpoint)
+                task_status.started(_url(listener))
 
 
 def _url(listener: socket.socket) -> str:

@@ -96,43 +96,50 @@ impl Mined {
     }
 }
 
-/// A header of the current rules, still without what follows from the body and the state.
+/// A header of the current rules, still without what follows from the body and the state. Without
+/// a base fee it is one from before London, which has none of the later fields either.
 pub fn draft(
     number: u64,
     parent_hash: B256,
     timestamp: u64,
     gas_limit: u64,
-    base_fee: u64,
+    base_fee: Option<u64>,
 ) -> Header {
-    Header {
+    let header = Header {
         parent_hash,
         number,
         timestamp,
         gas_limit,
-        base_fee_per_gas: Some(base_fee),
+        base_fee_per_gas: base_fee,
         // PREVRANDAO: no beacon, but different in every block.
         mix_hash: keccak256(parent_hash),
+        ..Header::default()
+    };
+    if base_fee.is_none() {
+        return header;
+    }
+    Header {
         withdrawals_root: Some(EMPTY_WITHDRAWALS),
         blob_gas_used: Some(0),
         excess_blob_gas: Some(0),
         parent_beacon_block_root: Some(B256::ZERO),
         requests_hash: Some(EMPTY_REQUESTS_HASH),
-        ..Header::default()
+        ..header
     }
 }
 
-/// The base fee of the block after one with this header (EIP-1559).
-pub fn next_base_fee(header: &Header) -> u64 {
-    let base_fee = header.base_fee_per_gas.unwrap_or_default();
+/// The base fee of the block after one with this header (EIP-1559); `None` where there is none.
+pub fn next_base_fee(header: &Header) -> Option<u64> {
+    let base_fee = header.base_fee_per_gas?;
     let target = u128::from((header.gas_limit / ELASTICITY).max(1));
     let used = u128::from(header.gas_used);
     let step = |distance: u128| {
         u64::try_from(u128::from(base_fee) * distance / target / MAX_CHANGE_DENOMINATOR)
             .unwrap_or(u64::MAX)
     };
-    if used > target {
+    Some(if used > target {
         base_fee.saturating_add(step(used - target).max(1))
     } else {
         base_fee.saturating_sub(step(target - used))
-    }
+    })
 }

@@ -1,33 +1,42 @@
-//! The chain: blocks, the state after the newest one, and the mempool.
+//! The chain: its ledger, its mempool and its clock.
 
 use alloy_consensus::Header;
-use alloy_primitives::map::B256Map;
-use alloy_primitives::{Address, B256, Bloom};
+use alloy_primitives::{Address, B256};
 use revm::context::TxEnv;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::block::{Mined, Sealed, draft, next_base_fee};
-use crate::config::{Config, ConfigError, MAX_TIMESTAMP};
+use crate::block::{Sealed, draft, next_base_fee};
+use crate::builder::{Builder, Refusal};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
 use crate::exec::{Failure, Mode, Outcome, run};
-use crate::pool::{Pool, Queue};
-use crate::state::{Db, State, View};
+use crate::journal::{Event, Journal};
+use crate::ledger::Ledger;
+use crate::pool::Pool;
+use crate::queue::Queue;
+use crate::rpc::Filters;
+use crate::snapshots::Snapshots;
+use crate::state::State;
 use crate::tx::{Tx, TxError};
+use crate::view::{Db, View};
 
 /// A development chain.
 #[derive(Debug)]
 pub struct Chain {
-    config: Config,
-    state: State,
-    /// By number; there is always a genesis block.
-    blocks: Vec<Sealed>,
-    /// By number, for the EVM.
-    hashes: Vec<B256>,
-    numbers: B256Map<u64>,
-    /// Block number and index of every mined transaction.
-    places: B256Map<(u64, usize)>,
-    pool: Pool,
+    pub(crate) config: Config,
+    pub(crate) ledger: Ledger,
+    pub(crate) pool: Pool,
+    pub(crate) clock: Clock,
+    /// The base fee of the next block, when somebody has asked for one.
+    pub(crate) wanted_base_fee: Option<u64>,
+    /// How often blocks were taken back. Blocks say so, or a block mined again would be the same.
+    pub(crate) forks: u64,
+    pub(crate) journal: Journal,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) filters: Filters,
     interval: Option<Duration>,
+    ids: u64,
 }
 
 impl Chain {
@@ -37,26 +46,33 @@ impl Chain {
     /// When a field of `config` is out of its bounds.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
-        let state = State::new(config.accounts.iter().copied());
+        let state = State::new(config.accounts.iter().copied(), config.history);
         let mut header = draft(
             0,
             B256::ZERO,
             config.genesis_timestamp,
             config.block_gas_limit,
-            config.base_fee,
+            (!config.legacy).then_some(config.base_fee),
         );
         header.state_root = state.genesis_commitment();
         let genesis = Sealed::seal(header, Vec::new());
-        Ok(Self {
+        Ok(Self::over(config, Ledger::new(state, genesis)))
+    }
+
+    pub(crate) fn over(config: Config, ledger: Ledger) -> Self {
+        Self {
             pool: Pool::new(config.pool_limit),
-            hashes: vec![genesis.hash],
-            numbers: std::iter::once((genesis.hash, 0)).collect(),
-            places: B256Map::default(),
-            blocks: vec![genesis],
+            ledger,
+            clock: Clock::default(),
+            wanted_base_fee: None,
+            forks: 0,
+            journal: Journal::default(),
+            snapshots: Snapshots::default(),
+            filters: Filters::default(),
             interval: None,
-            state,
+            ids: 0,
             config,
-        })
+        }
     }
 
     /// The chain id.
@@ -66,13 +82,19 @@ impl Chain {
     }
 
     pub(crate) fn head(&self) -> &Sealed {
-        self.blocks.last().expect("a chain has a genesis block")
+        self.ledger.head()
     }
 
     /// The number of the newest block.
     #[must_use]
     pub fn height(&self) -> u64 {
-        self.head().number()
+        self.ledger.height()
+    }
+
+    /// Rises with everything that a subscription may have to tell.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.journal.end()
     }
 
     pub(crate) fn finalized(&self) -> u64 {
@@ -80,37 +102,27 @@ impl Chain {
     }
 
     pub(crate) fn block(&self, number: u64) -> Option<&Sealed> {
-        self.blocks.get(usize::try_from(number).ok()?)
+        self.ledger.block(number).map(Arc::as_ref)
     }
 
-    pub(crate) fn blocks(&self) -> &[Sealed] {
-        &self.blocks
-    }
-
-    pub(crate) fn number_of(&self, hash: &B256) -> Option<u64> {
-        self.numbers.get(hash).copied()
-    }
-
-    /// The block and the index that hold a transaction.
-    pub(crate) fn place_of(&self, hash: &B256) -> Option<(&Sealed, usize)> {
-        let (number, index) = *self.places.get(hash)?;
-        Some((self.block(number)?, index))
-    }
-
-    pub(crate) fn pool(&self) -> &Pool {
-        &self.pool
+    /// A number that was not given out before, for a filter, a subscription or a snapshot.
+    pub(crate) fn fresh_id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
     }
 
     /// How many transactions wait: for the next block, and for a nonce before theirs.
     #[must_use]
     pub fn pool_status(&self) -> (usize, usize) {
-        let state = self.state.latest();
-        self.pool.status(|sender| state.nonce(sender))
+        self.pool.status(|sender| self.nonce(sender))
+    }
+
+    pub(crate) fn nonce(&self, sender: &Address) -> u64 {
+        self.ledger.state.latest().nonce(sender)
     }
 
     pub(crate) fn pending_nonce(&self, sender: &Address) -> u64 {
-        self.pool
-            .next_nonce(sender, self.state.latest().nonce(sender))
+        self.pool.next_nonce(sender, self.nonce(sender))
     }
 
     /// Whether every transaction is mined at once.
@@ -135,24 +147,31 @@ impl Chain {
         self.interval = interval;
     }
 
-    /// The state as block `number` left it; `None` when it is too old.
-    pub(crate) fn state_at(&self, number: u64) -> Option<View<'_>> {
-        self.state.before(self.height().checked_sub(number)?)
+    /// The base fee of the next block; `None` on a chain without.
+    pub(crate) fn next_base_fee(&self) -> Option<u64> {
+        let follows = next_base_fee(&self.head().header)?;
+        Some(self.wanted_base_fee.unwrap_or(follows))
     }
 
-    /// The header that a block mined at `timestamp` would start from.
-    pub(crate) fn next_header(&self, timestamp: u64) -> Header {
+    /// The header that a block mined at `now` would start from.
+    pub(crate) fn next_header(&self, now: u64) -> Header {
+        let timestamp = self.clock.stamp(now, self.head().header.timestamp);
+        self.header_at(timestamp)
+    }
+
+    pub(crate) fn header_at(&self, timestamp: u64) -> Header {
         let parent = self.head();
-        let timestamp = timestamp
-            .min(MAX_TIMESTAMP)
-            .max(parent.header.timestamp + 1);
-        draft(
+        let mut header = draft(
             parent.number() + 1,
             parent.hash,
             timestamp,
             self.config.block_gas_limit,
-            next_base_fee(&parent.header),
-        )
+            self.next_base_fee(),
+        );
+        if self.forks > 0 {
+            header.extra_data = self.forks.to_be_bytes().into();
+        }
+        header
     }
 
     /// Runs a call in the block of `header` on `view`, and writes nothing.
@@ -164,7 +183,7 @@ impl Chain {
     ) -> Result<Outcome, Failure> {
         let db = Db {
             view,
-            hashes: &self.hashes,
+            hashes: self.ledger.hashes(),
         };
         run(db, header, self.config.chain_id, tx, Mode::Call)
     }
@@ -174,97 +193,70 @@ impl Chain {
     /// # Errors
     /// With geth's text when the transaction is malformed, unpayable, too old or too cheap.
     pub fn send_raw(&mut self, raw: &[u8], now: u64) -> Result<B256, TxError> {
-        let tx = Tx::decode(raw, self.config.chain_id, self.config.block_gas_limit)?;
+        let tx = Arc::new(Tx::decode(raw, &self.config)?);
         let hash = tx.hash();
-        let account = self.state.latest().account(&tx.sender).unwrap_or_default();
-        self.pool.add(tx, account.nonce, account.balance)?;
+        self.admit(tx)?;
         if self.config.automine && !self.executable().is_empty() {
             self.mine(now);
         }
         Ok(hash)
     }
 
-    fn executable(&self) -> Queue {
-        let state = self.state.latest();
+    /// Takes a transaction into the mempool and tells those who follow it.
+    pub(crate) fn admit(&mut self, tx: Arc<Tx>) -> Result<(), TxError> {
+        let sender = tx.sender;
+        let account = self
+            .ledger
+            .state
+            .latest()
+            .account(&sender)
+            .unwrap_or_default();
+        let base_fee = self.next_base_fee().unwrap_or_default();
         self.pool
-            .executable(next_base_fee(&self.head().header), |sender| {
-                state.nonce(sender)
+            .add(tx, account.nonce, account.balance, base_fee)?;
+        for tx in self.pool.announce(&sender, account.nonce) {
+            self.journal.push(Event::Pending(tx));
+        }
+        Ok(())
+    }
+
+    fn executable(&self) -> Queue {
+        self.pool
+            .executable(self.next_base_fee().unwrap_or_default(), |sender| {
+                self.nonce(sender)
             })
     }
 
-    /// Mines one block, also an empty one, and returns its number. The timestamp is moved up when
-    /// it is not after the parent's.
-    pub fn mine(&mut self, timestamp: u64) -> u64 {
-        let mut header = self.next_header(timestamp);
+    /// Mines one block, also an empty one, and returns its number. `now` is the caller's time; the
+    /// timestamp is moved up when it is not after the parent's.
+    pub fn mine(&mut self, now: u64) -> u64 {
+        let header = self.next_header(now);
         let mut queue = self.executable();
-        self.state.begin_block();
-        let mut mined: Vec<Mined> = Vec::new();
-        let mut gas_used = 0;
-        let mut log_count = 0;
+        let mut builder = Builder::begin(&mut self.ledger, self.config.chain_id, header);
         while let Some(tx) = queue.pop() {
-            if tx.gas_limit() > header.gas_limit - gas_used {
+            match builder.include(&tx) {
+                Ok(()) => queue.advance(&tx.sender),
                 // Its sender waits for the next block, the others go on.
-                continue;
-            }
-            let db = Db {
-                view: self.state.latest(),
-                hashes: &self.hashes,
-            };
-            let Ok(outcome) = run(db, &header, self.config.chain_id, tx.env(), Mode::Block) else {
+                Err(Refusal::NoRoom) => {}
                 // An earlier one has spent its funds.
-                self.pool.remove(&tx);
-                continue;
-            };
-            self.state.apply(outcome.state);
-            gas_used += outcome.result.tx_gas_used();
-            queue.advance(&tx.sender);
-            let receipt = receipt(tx, &outcome.result, &header, gas_used, log_count);
-            log_count += receipt.logs.len();
-            mined.push(receipt);
+                Err(Refusal::Invalid(_)) => self.pool.remove(&tx),
+            }
         }
-        header.state_root = self.state.commitment(self.head().header.state_root);
-        self.append(Sealed::seal(header, mined))
+        let block = builder.seal();
+        self.clock.used(now);
+        self.wanted_base_fee = None;
+        self.settle();
+        let number = block.number();
+        self.journal.push(Event::Added(block));
+        number
     }
 
-    fn append(&mut self, block: Sealed) -> u64 {
-        let number = block.number();
-        for (index, mined) in block.txs.iter().enumerate() {
-            self.places.insert(mined.tx.hash(), (number, index));
-        }
-        self.numbers.insert(block.hash, number);
-        self.hashes.push(block.hash);
-        self.blocks.push(block);
-        let state = self.state.latest();
+    /// Forgets the waiting transactions that the newest state has made impossible.
+    pub(crate) fn settle(&mut self) {
+        let state = self.ledger.state.latest();
         self.pool.settle(|sender| {
             let account = state.account(sender).unwrap_or_default();
             (account.nonce, account.balance)
         });
-        number
-    }
-}
-
-fn receipt(
-    tx: Arc<Tx>,
-    result: &revm::context::result::ExecutionResult,
-    header: &Header,
-    cumulative_gas_used: u64,
-    first_log: usize,
-) -> Mined {
-    let logs = if result.is_success() {
-        result.logs().to_vec()
-    } else {
-        Vec::new()
-    };
-    let base_fee = header.base_fee_per_gas.unwrap_or_default();
-    Mined {
-        success: result.is_success(),
-        gas_used: result.tx_gas_used(),
-        cumulative_gas_used,
-        effective_gas_price: u128::from(base_fee) + tx.tip_at(base_fee).unwrap_or_default(),
-        contract: tx.creates(),
-        bloom: logs.iter().collect::<Bloom>(),
-        logs,
-        first_log,
-        tx,
     }
 }

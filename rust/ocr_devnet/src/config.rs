@@ -6,6 +6,12 @@ use std::fmt;
 /// Timestamps stay below this, far enough from overflow for any number of blocks.
 pub const MAX_TIMESTAMP: u64 = 1 << 40;
 
+/// The highest base fee that a block starts from, in wei per gas.
+pub const MAX_BASE_FEE: u64 = 1_000_000_000_000_000_000;
+
+/// The least and the most gas per block.
+pub const GAS_LIMITS: (u64, u64) = (100_000, 1_000_000_000);
+
 /// What a chain starts from.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -17,6 +23,10 @@ pub struct Config {
     pub base_fee: u64,
     /// Timestamp of the genesis block, in seconds.
     pub genesis_timestamp: u64,
+    /// A chain from before London: no base fee, and no EIP-1559 transactions.
+    pub legacy: bool,
+    /// How many blocks back the state can be read, and blocks be taken back.
+    pub history: usize,
     /// How many blocks `safe` and `finalized` stay behind the newest.
     pub finality_depth: u64,
     /// The most transactions the mempool holds.
@@ -33,6 +43,8 @@ impl Default for Config {
             chain_id: 1337,
             block_gas_limit: 30_000_000,
             base_fee: 1_000_000_000,
+            legacy: false,
+            history: 128,
             genesis_timestamp: 0,
             finality_depth: 0,
             pool_limit: 4096,
@@ -56,16 +68,18 @@ impl std::error::Error for ConfigError {}
 
 impl Config {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let bounds: [(&str, u64, u64, u64); 4] = [
+        let bounds: [(&str, u64, u64, u64); 6] = [
             // Above this the `v` of a legacy signature overflows.
             ("chain_id", self.chain_id, 1, (u64::MAX - 36) / 2),
             (
                 "block_gas_limit",
                 self.block_gas_limit,
-                100_000,
-                1_000_000_000,
+                GAS_LIMITS.0,
+                GAS_LIMITS.1,
             ),
-            ("base_fee", self.base_fee, 0, 1_000_000_000_000_000_000),
+            ("base_fee", self.base_fee, 0, MAX_BASE_FEE),
+            ("history", self.history as u64, 1, 10_000),
+            ("pool_limit", self.pool_limit as u64, 1, 1_000_000),
             (
                 "genesis_timestamp",
                 self.genesis_timestamp,

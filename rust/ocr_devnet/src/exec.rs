@@ -11,7 +11,7 @@ use revm::state::EvmState;
 use revm::{ExecuteEvm, MainBuilder, MainContext};
 use std::convert::Infallible;
 
-use crate::state::Db;
+use crate::view::Db;
 
 /// The rules every block follows.
 pub const SPEC: SpecId = SpecId::OSAKA;

@@ -6,16 +6,28 @@
 //! reads a clock: who calls says what time it is. The feature `python` adds the binding.
 
 mod block;
+mod builder;
+mod by_hand;
 mod chain;
+mod clock;
 mod config;
 mod exec;
+mod journal;
+mod ledger;
 mod pool;
 #[cfg(feature = "python")]
 mod python;
+mod queue;
+mod reorg;
 pub mod rpc;
+mod snapshots;
 mod state;
+mod stored;
 mod tx;
+mod view;
 
 pub use chain::Chain;
 pub use config::{Config, ConfigError};
+pub use reorg::ReorgError;
+pub use stored::StateError;
 pub use tx::TxError;

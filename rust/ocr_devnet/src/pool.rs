@@ -3,22 +3,28 @@
 use alloy_primitives::map::{AddressMap, B256Map};
 use alloy_primitives::{Address, B256, U256};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::queue::Queue;
 use crate::tx::{Tx, TxError};
 
 /// A replacement must raise both fees by this much (geth's default).
 const PRICE_BUMP_PERCENT: u128 = 10;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     tx: Arc<Tx>,
     /// Order of arrival, which decides between equal tips.
     arrival: u64,
+    /// Whether those who follow the pool have been told.
+    announced: bool,
 }
 
-#[derive(Debug)]
+/// Transactions by sender, in nonce order.
+pub type Waiting<'a> = BTreeMap<Address, Vec<&'a Arc<Tx>>>;
+
+#[derive(Clone, Debug)]
 pub struct Pool {
     senders: AddressMap<BTreeMap<u64, Entry>>,
     by_hash: B256Map<Arc<Tx>>,
@@ -44,8 +50,15 @@ impl Pool {
         self.by_hash.get(hash)
     }
 
-    /// Takes `tx`, whose sender has `nonce` and `balance` as of the newest block.
-    pub fn add(&mut self, tx: Tx, nonce: u64, balance: U256) -> Result<(), TxError> {
+    /// Takes `tx`, whose sender has `nonce` and `balance` as of the newest block. A full pool
+    /// makes room by dropping the one that pays least at `base_fee`, if that is less than `tx`.
+    pub fn add(
+        &mut self,
+        tx: Arc<Tx>,
+        nonce: u64,
+        balance: U256,
+        base_fee: u64,
+    ) -> Result<(), TxError> {
         let hash = tx.hash();
         if self.by_hash.contains_key(&hash) {
             return Err(TxError("already known".into()));
@@ -64,16 +77,16 @@ impl Pool {
                 return Err(TxError("replacement transaction underpriced".into()));
             }
         } else if self.len() >= self.limit {
-            return Err(TxError(format!(
-                "txpool is full: it holds {} transactions",
-                self.limit
-            )));
+            let cheapest = self
+                .cheapest(&tx, base_fee)
+                .ok_or_else(|| TxError("transaction underpriced".into()))?;
+            self.remove(&cheapest);
         }
-        let tx = Arc::new(tx);
         self.arrivals += 1;
         let entry = Entry {
             tx: Arc::clone(&tx),
             arrival: self.arrivals,
+            announced: false,
         };
         if let Some(old) = self
             .senders
@@ -85,6 +98,64 @@ impl Pool {
         }
         self.by_hash.insert(hash, tx);
         Ok(())
+    }
+
+    /// The one to drop for `tx`: whoever pays least, of equals the latest. Not one that `tx`
+    /// itself comes after, and none that pays as much as it.
+    fn cheapest(&self, tx: &Tx, base_fee: u64) -> Option<Arc<Tx>> {
+        let worth = |tx: &Tx| (tx.tip_at(base_fee), tx.fee_cap());
+        self.senders
+            .iter()
+            .flat_map(|(sender, queue)| {
+                let first = if *sender == tx.sender { tx.nonce() } else { 0 };
+                queue.range(first..)
+            })
+            .map(|(_, entry)| entry)
+            .min_by_key(|entry| (worth(&entry.tx), Reverse(entry.arrival)))
+            .filter(|entry| worth(&entry.tx) < worth(tx))
+            .map(|entry| Arc::clone(&entry.tx))
+    }
+
+    /// Those of `sender`'s gapless run that nobody has been told of yet.
+    pub fn announce(&mut self, sender: &Address, nonce: u64) -> Vec<Arc<Tx>> {
+        let run = self.run(sender, nonce).count();
+        let Some(queue) = self.senders.get_mut(sender) else {
+            return Vec::new();
+        };
+        queue
+            .range_mut(nonce..)
+            .take(run)
+            .filter_map(|(_, entry)| {
+                let known = std::mem::replace(&mut entry.announced, true);
+                (!known).then(|| Arc::clone(&entry.tx))
+            })
+            .collect()
+    }
+
+    /// Everything that waits by sender and nonce, the gapless runs and the rest apart.
+    pub fn content(&self, nonce: impl Fn(&Address) -> u64) -> (Waiting<'_>, Waiting<'_>) {
+        let mut pending = Waiting::new();
+        let mut queued = Waiting::new();
+        for (sender, queue) in &self.senders {
+            let run = self.run(sender, nonce(sender)).count();
+            let next = nonce(sender) + run as u64;
+            for (nonce, entry) in queue {
+                let part = if *nonce < next {
+                    &mut pending
+                } else {
+                    &mut queued
+                };
+                part.entry(*sender).or_default().push(&entry.tx);
+            }
+        }
+        (pending, queued)
+    }
+
+    /// Everything that waits, in the order of arrival.
+    pub fn in_order(&self) -> Vec<Arc<Tx>> {
+        let mut entries: Vec<&Entry> = self.senders.values().flat_map(BTreeMap::values).collect();
+        entries.sort_unstable_by_key(|entry| entry.arrival);
+        entries.iter().map(|entry| Arc::clone(&entry.tx)).collect()
     }
 
     /// The nonce after `sender`'s gapless run of transactions, which starts at `nonce`.
@@ -125,8 +196,7 @@ impl Pool {
                     Some((tip, Reverse(entry.arrival), Arc::clone(&entry.tx)))
                 })
                 .collect();
-            queue.rest.insert(*sender, affordable);
-            queue.advance(sender);
+            queue.offer(*sender, affordable);
         }
         queue
     }
@@ -135,6 +205,22 @@ impl Pool {
         self.by_hash.remove(&tx.hash());
         if let Some(queue) = self.senders.get_mut(&tx.sender) {
             queue.remove(&tx.nonce());
+            if queue.is_empty() {
+                self.senders.remove(&tx.sender);
+            }
+        }
+    }
+
+    /// Forgets everything, or everything of one sender.
+    pub fn clear(&mut self, sender: Option<&Address>) {
+        let gone: Vec<Arc<Tx>> = self
+            .by_hash
+            .values()
+            .filter(|tx| sender.is_none_or(|sender| tx.sender == *sender))
+            .cloned()
+            .collect();
+        for tx in gone {
+            self.remove(&tx);
         }
     }
 
@@ -192,60 +278,4 @@ fn outbids(new: &Tx, old: &Tx) -> bool {
         new > old && new >= old.saturating_mul(100 + PRICE_BUMP_PERCENT) / 100
     };
     enough(new.fee_cap(), old.fee_cap()) && enough(new.tip_cap(), old.tip_cap())
-}
-
-type Candidate = (u128, Reverse<u64>, Arc<Tx>);
-
-/// The transactions of a block to be, in the order it would take them.
-#[derive(Debug, Default)]
-pub struct Queue {
-    /// Each sender's next one, by tip and arrival.
-    heads: BinaryHeap<Head>,
-    rest: AddressMap<VecDeque<Candidate>>,
-}
-
-#[derive(Debug)]
-struct Head(Candidate);
-
-impl Head {
-    fn key(&self) -> (u128, Reverse<u64>) {
-        (self.0.0, self.0.1)
-    }
-}
-
-impl PartialEq for Head {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Head {}
-
-impl PartialOrd for Head {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Head {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
-    }
-}
-
-impl Queue {
-    /// The best one. Its sender's later ones only follow after [`Queue::advance`].
-    pub fn pop(&mut self) -> Option<Arc<Tx>> {
-        self.heads.pop().map(|head| head.0.2)
-    }
-
-    pub fn advance(&mut self, sender: &Address) {
-        if let Some(next) = self.rest.get_mut(sender).and_then(VecDeque::pop_front) {
-            self.heads.push(Head(next));
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.heads.is_empty()
-    }
 }

@@ -6,16 +6,18 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::Devnet;
+    use super::{Connection, Devnet};
 }
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::types::{PyBytes, PyDict};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::config::MAX_TIMESTAMP;
+use crate::rpc::Subscriptions;
 use crate::{Chain, Config, rpc};
 
 /// A development EVM chain in this process. Every method may be called from any thread; they
@@ -23,6 +25,15 @@ use crate::{Chain, Config, rpc};
 #[pyclass(frozen, module = "ocr_devnet")]
 struct Devnet {
     chain: Mutex<Chain>,
+    /// The chain's, to be read while somebody works on it.
+    sequence: AtomicU64,
+}
+
+/// A client's connection, which the chain can tell of things.
+#[pyclass(frozen, module = "ocr_devnet")]
+struct Connection {
+    devnet: Py<Devnet>,
+    subscriptions: Mutex<Subscriptions>,
 }
 
 fn system_time() -> u64 {
@@ -49,8 +60,13 @@ impl Devnet {
         job: impl FnOnce(&mut Chain) -> T + Send,
     ) -> PyResult<T> {
         py.detach(|| {
-            catch_unwind(AssertUnwindSafe(|| Ok(job(&mut *self.lock()?))))
-                .unwrap_or_else(|_| Err(broken()))
+            catch_unwind(AssertUnwindSafe(|| {
+                let mut chain = self.lock()?;
+                let result = job(&mut chain);
+                self.sequence.store(chain.sequence(), Ordering::Release);
+                Ok(result)
+            }))
+            .unwrap_or_else(|_| Err(broken()))
         })
     }
 }
@@ -70,13 +86,22 @@ fn accounts(given: &Bound<'_, PyDict>) -> PyResult<Vec<(Address, U256)>> {
         .collect()
 }
 
+fn new_devnet(chain: Chain) -> Devnet {
+    Devnet {
+        sequence: AtomicU64::new(chain.sequence()),
+        chain: Mutex::new(chain),
+    }
+}
+
 #[pymethods]
 impl Devnet {
     #[new]
     #[pyo3(signature = (chain_id, accounts, *, block_gas_limit=30_000_000, base_fee=1_000_000_000,
-                        genesis_timestamp=None, finality_depth=0, pool_limit=4096, automine=false))]
+                        genesis_timestamp=None, finality_depth=0, pool_limit=4096, automine=false,
+                        legacy=false, history=128, state=None))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
+        py: Python<'_>,
         chain_id: u64,
         accounts: &Bound<'_, PyDict>,
         block_gas_limit: u64,
@@ -85,21 +110,47 @@ impl Devnet {
         finality_depth: u64,
         pool_limit: usize,
         automine: bool,
+        legacy: bool,
+        history: usize,
+        state: Option<&[u8]>,
     ) -> PyResult<Self> {
         let config = Config {
             chain_id,
             block_gas_limit,
             base_fee,
+            legacy,
+            history,
             genesis_timestamp: genesis_timestamp.unwrap_or_else(system_time),
             finality_depth,
             pool_limit,
             automine,
             accounts: self::accounts(accounts)?,
         };
-        let chain = Chain::new(config).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(Self {
-            chain: Mutex::new(chain),
-        })
+        let refused = |error: &dyn std::error::Error| PyValueError::new_err(error.to_string());
+        let chain = match state {
+            None => Chain::new(config).map_err(|error| refused(&error))?,
+            Some(state) => py
+                .detach(|| Chain::load(state, config))
+                .map_err(|error| refused(&error))?,
+        };
+        Ok(new_devnet(chain))
+    }
+
+    fn save<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let state = self.work(py, |chain| chain.save())?;
+        Ok(PyBytes::new(py, &state))
+    }
+
+    fn connect(slf: Py<Self>) -> Connection {
+        Connection {
+            devnet: slf,
+            subscriptions: Mutex::default(),
+        }
+    }
+
+    #[getter]
+    fn sequence(&self) -> u64 {
+        self.sequence.load(Ordering::Acquire)
     }
 
     #[pyo3(signature = (request, timestamp=None))]
@@ -165,5 +216,51 @@ impl Devnet {
             .map_err(|error| PyValueError::new_err(format!("block_time: {error}")))?
             .filter(|interval| !interval.is_zero());
         self.work(py, |chain| chain.set_interval(interval))
+    }
+}
+
+impl Connection {
+    fn lock(&self) -> PyResult<MutexGuard<'_, Subscriptions>> {
+        self.subscriptions.lock().map_err(|_| broken())
+    }
+}
+
+#[pymethods]
+impl Connection {
+    #[pyo3(signature = (request, timestamp=None))]
+    fn rpc<'py>(
+        &self,
+        py: Python<'py>,
+        request: &[u8],
+        timestamp: Option<u64>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let now = timestamp.unwrap_or_else(system_time);
+        let answer = self.devnet.get().work(py, |chain| {
+            let mut subscriptions = self.lock()?;
+            Ok::<_, PyErr>(rpc::handle_connection(
+                chain,
+                &mut subscriptions,
+                request,
+                now,
+            ))
+        })??;
+        Ok(PyBytes::new(py, &answer))
+    }
+
+    #[pyo3(signature = (limit=256))]
+    fn notifications<'py>(
+        &self,
+        py: Python<'py>,
+        limit: usize,
+    ) -> PyResult<Option<Vec<Bound<'py, PyBytes>>>> {
+        let bodies = self.devnet.get().work(py, |chain| {
+            Ok::<_, PyErr>(self.lock()?.notifications(chain, limit))
+        })??;
+        Ok(bodies.map(|bodies| bodies.iter().map(|body| PyBytes::new(py, body)).collect()))
+    }
+
+    #[getter]
+    fn subscribed(&self, py: Python<'_>) -> PyResult<bool> {
+        py.detach(|| Ok(!self.lock()?.is_empty()))
     }
 }

@@ -5,15 +5,12 @@
 //! nothing for the newest state, which nearly every read wants, and it is what a rollback needs.
 
 use alloy_primitives::map::{AddressMap, B256Map, HashMap};
-use alloy_primitives::{Address, B256, Bytes, Keccak256, U256};
-use revm::database_interface::DatabaseRef;
+use alloy_primitives::{Address, B256, Keccak256, U256, keccak256};
 use revm::primitives::KECCAK_EMPTY;
-use revm::state::{AccountInfo, Bytecode, EvmState};
+use revm::state::{Bytecode, EvmState};
 use std::collections::VecDeque;
-use std::convert::Infallible;
 
-/// How many blocks back the state can be read.
-pub const HISTORY: usize = 128;
+use crate::view::View;
 
 /// What an account holds besides its storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,27 +30,31 @@ impl Default for Account {
     }
 }
 
-type Slot = (Address, U256);
+pub type Slot = (Address, U256);
 
-/// The values that one block replaced.
-#[derive(Debug, Default)]
-struct Undo {
-    accounts: AddressMap<Option<Account>>,
-    slots: HashMap<Slot, U256>,
+/// The values that one block replaced, with what was set by hand after it.
+#[derive(Clone, Debug, Default)]
+pub struct Undo {
+    pub accounts: AddressMap<Option<Account>>,
+    pub slots: HashMap<Slot, U256>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
-    accounts: AddressMap<Account>,
-    slots: HashMap<Slot, U256>,
+    pub accounts: AddressMap<Account>,
+    pub slots: HashMap<Slot, U256>,
     /// By hash, never removed: code is immutable and a deployment is rare.
-    code: B256Map<Bytecode>,
+    pub code: B256Map<Bytecode>,
     /// The newest block's undo is at the back.
-    undos: VecDeque<Undo>,
+    pub undos: VecDeque<Undo>,
+    /// How many undos are kept: so far back the state can be read, and blocks taken back.
+    pub history: usize,
+    /// A commitment to what was set by hand since the newest block.
+    pub by_hand: Option<B256>,
 }
 
 impl State {
-    pub fn new(funds: impl IntoIterator<Item = (Address, U256)>) -> Self {
+    pub fn new(funds: impl IntoIterator<Item = (Address, U256)>, history: usize) -> Self {
         let accounts = funds
             .into_iter()
             .map(|(address, balance)| {
@@ -68,6 +69,7 @@ impl State {
             .collect();
         Self {
             accounts,
+            history,
             ..Self::default()
         }
     }
@@ -75,9 +77,77 @@ impl State {
     /// Starts the writes of the next block.
     pub fn begin_block(&mut self) {
         self.undos.push_back(Undo::default());
-        if self.undos.len() > HISTORY {
+        if self.undos.len() > self.history {
             self.undos.pop_front();
         }
+    }
+
+    /// How many of the newest blocks can be taken back.
+    pub fn reversible(&self) -> usize {
+        self.undos.len()
+    }
+
+    /// Takes back the writes of the newest block and what was set by hand after it.
+    pub fn take_back(&mut self) {
+        let Some(undo) = self.undos.pop_back() else {
+            return;
+        };
+        self.by_hand = None;
+        for (address, before) in undo.accounts {
+            match before {
+                Some(account) => self.accounts.insert(address, account),
+                None => self.accounts.remove(&address),
+            };
+        }
+        for (slot, before) in undo.slots {
+            if before.is_zero() {
+                self.slots.remove(&slot);
+            } else {
+                self.slots.insert(slot, before);
+            }
+        }
+    }
+
+    /// Changes an account by hand, outside of any block.
+    pub fn edit(&mut self, address: Address, change: impl FnOnce(&mut Account)) {
+        let mut account = self.accounts.get(&address).copied().unwrap_or_default();
+        change(&mut account);
+        let kept = (account != Account::default()).then_some(account);
+        self.put_account(address, kept);
+        self.note(&[
+            address.as_slice(),
+            &account.balance.to_be_bytes::<32>(),
+            &account.nonce.to_be_bytes(),
+            account.code_hash.as_slice(),
+        ]);
+    }
+
+    /// Gives an account code by hand.
+    pub fn edit_code(&mut self, address: Address, code: Bytecode) {
+        let hash = code.hash_slow();
+        if hash != KECCAK_EMPTY {
+            self.code.entry(hash).or_insert(code);
+        }
+        self.edit(address, |account| account.code_hash = hash);
+    }
+
+    /// Writes a storage slot by hand.
+    pub fn edit_slot(&mut self, slot: Slot, value: U256) {
+        self.put_slot(slot, value);
+        self.note(&[
+            slot.0.as_slice(),
+            &slot.1.to_be_bytes::<32>(),
+            &value.to_be_bytes::<32>(),
+        ]);
+    }
+
+    fn note(&mut self, parts: &[&[u8]]) {
+        let mut hasher = Keccak256::new();
+        hasher.update(self.by_hand.unwrap_or_default());
+        for part in parts {
+            hasher.update(part);
+        }
+        self.by_hand = Some(hasher.finalize());
     }
 
     /// Applies what one transaction changed.
@@ -151,7 +221,10 @@ impl State {
 
     /// A commitment to `parent` and to everything the newest block changed, in place of a trie
     /// root: it tells states apart, but nothing can be proven against it.
-    pub fn commitment(&self, parent: B256) -> B256 {
+    pub fn commitment(&mut self, parent: B256) -> B256 {
+        let parent = self.by_hand.take().map_or(parent, |by_hand| {
+            keccak256([parent.as_slice(), by_hand.as_slice()].concat())
+        });
         let Some(undo) = self.undos.back() else {
             return parent;
         };
@@ -195,98 +268,5 @@ impl State {
             hasher.update(account.balance.to_be_bytes::<32>());
         }
         hasher.finalize()
-    }
-}
-
-/// The state as some block left it.
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    state: &'a State,
-    newer: usize,
-}
-
-impl View<'_> {
-    fn undos(&self) -> impl Iterator<Item = &Undo> {
-        // Oldest first: the first block that replaced a value says what it was.
-        self.state
-            .undos
-            .iter()
-            .skip(self.state.undos.len() - self.newer)
-    }
-
-    pub fn account(&self, address: &Address) -> Option<Account> {
-        self.undos()
-            .find_map(|undo| undo.accounts.get(address))
-            .copied()
-            .unwrap_or_else(|| self.state.accounts.get(address).copied())
-    }
-
-    pub fn balance(&self, address: &Address) -> U256 {
-        self.account(address).unwrap_or_default().balance
-    }
-
-    pub fn nonce(&self, address: &Address) -> u64 {
-        self.account(address).unwrap_or_default().nonce
-    }
-
-    pub fn code(&self, address: &Address) -> Bytes {
-        let hash = self.account(address).unwrap_or_default().code_hash;
-        self.state
-            .code
-            .get(&hash)
-            .map(Bytecode::original_bytes)
-            .unwrap_or_default()
-    }
-
-    pub fn slot(&self, address: Address, key: U256) -> U256 {
-        let slot = (address, key);
-        self.undos()
-            .find_map(|undo| undo.slots.get(&slot))
-            .or_else(|| self.state.slots.get(&slot))
-            .copied()
-            .unwrap_or_default()
-    }
-}
-
-/// A [`View`] with the block hashes of its chain, as the EVM reads it.
-#[derive(Clone, Copy, Debug)]
-pub struct Db<'a> {
-    pub view: View<'a>,
-    /// By block number.
-    pub hashes: &'a [B256],
-}
-
-impl DatabaseRef for Db<'_> {
-    type Error = Infallible;
-
-    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, Infallible> {
-        Ok(self.view.account(&address).map(|account| AccountInfo {
-            balance: account.balance,
-            nonce: account.nonce,
-            code_hash: account.code_hash,
-            code: None,
-            ..AccountInfo::default()
-        }))
-    }
-
-    fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, Infallible> {
-        Ok(self
-            .view
-            .state
-            .code
-            .get(&code_hash)
-            .cloned()
-            .unwrap_or_default())
-    }
-
-    fn storage_ref(&self, address: Address, index: U256) -> Result<U256, Infallible> {
-        Ok(self.view.slot(address, index))
-    }
-
-    fn block_hash_ref(&self, number: u64) -> Result<B256, Infallible> {
-        let hash = usize::try_from(number)
-            .ok()
-            .and_then(|number| self.hashes.get(number));
-        Ok(hash.copied().unwrap_or_default())
     }
 }

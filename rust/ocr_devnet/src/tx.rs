@@ -2,13 +2,14 @@
 
 use alloy_consensus::transaction::SignerRecoverable;
 use alloy_consensus::{Transaction, TxEip4844, TxType, Typed2718};
-use alloy_eips::eip2718::Decodable2718;
+use alloy_eips::eip2718::{Decodable2718, Encodable2718};
 use alloy_primitives::{Address, B256, U256};
 use revm::context::TxEnv;
 use revm::context_interface::cfg::gas::calculate_initial_tx_gas;
 use revm::primitives::{eip3860, eip7825};
 use std::fmt;
 
+use crate::config::Config;
 use crate::exec::SPEC;
 
 /// What geth accepts as one transaction.
@@ -41,9 +42,10 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, TxError> {
 }
 
 impl Tx {
-    /// Decodes a raw transaction for `chain_id` and recovers its sender.
+    /// Decodes a raw transaction for the chain of `config` and recovers its sender.
     /// Fails when no block of this chain could ever hold it.
-    pub fn decode(raw: &[u8], chain_id: u64, block_gas_limit: u64) -> Result<Self, TxError> {
+    pub fn decode(raw: &[u8], config: &Config) -> Result<Self, TxError> {
+        let chain_id = config.chain_id;
         if raw.len() > MAX_SIZE {
             return refuse(format!(
                 "oversized data: transaction size {}, limit {MAX_SIZE}",
@@ -53,6 +55,7 @@ impl Tx {
         match raw.first() {
             None => return refuse("typed transaction too short"),
             Some(0x00 | 0x03..0xc0) => return refuse("transaction type not supported"),
+            Some(0x02) if config.legacy => return refuse("transaction type not supported"),
             Some(_) => {}
         }
         let envelope =
@@ -76,8 +79,24 @@ impl Tx {
             sender,
             size: raw.len(),
         };
-        tx.check(block_gas_limit)?;
+        tx.check(config.block_gas_limit)?;
         Ok(tx)
+    }
+
+    /// A transaction that a block held already, with the sender found then.
+    pub fn known(raw: &[u8], sender: Address) -> Result<Self, TxError> {
+        let envelope =
+            Envelope::decode_2718_exact(raw).map_err(|error| TxError(format!("rlp: {error}")))?;
+        Ok(Self {
+            envelope,
+            sender,
+            size: raw.len(),
+        })
+    }
+
+    /// Its bytes as they were sent.
+    pub fn raw(&self) -> Vec<u8> {
+        self.envelope.encoded_2718()
     }
 
     fn check(&self, block_gas_limit: u64) -> Result<(), TxError> {

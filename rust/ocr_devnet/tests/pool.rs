@@ -293,10 +293,7 @@ fn the_pool_is_bounded() {
     let raws: Vec<_> = (0..3).map(|nonce| net.key.sign(transfer(nonce))).collect();
     net.send(&raws[0]);
     net.send(&raws[1]);
-    assert_eq!(
-        net.refused(&raws[2]),
-        "txpool is full: it holds 2 transactions"
-    );
+    assert_eq!(net.refused(&raws[2]), "transaction underpriced");
     // A replacement takes no room.
     let better = net.key.sign(TxEip1559 {
         max_fee_per_gas: 20 * GWEI,
@@ -306,6 +303,109 @@ fn the_pool_is_bounded() {
     net.send(&better);
     net.mine();
     net.send(&raws[2]);
+}
+
+#[test]
+fn a_full_pool_drops_the_cheapest() {
+    let rich = Key::new(3);
+    let mut net = Net::with(Config {
+        pool_limit: 2,
+        ..Config::default()
+    });
+    net.ok(
+        "anvil_setBalance",
+        json!([rich.address().to_string(), "0xde0b6b3a7640000"]),
+    );
+    let bid = |nonce, tip: u128| TxEip1559 {
+        max_priority_fee_per_gas: tip,
+        ..transfer(nonce)
+    };
+    let dear = net.key.sign(bid(0, 3 * GWEI));
+    let cheap = net.key.sign(bid(1, GWEI));
+    let (dear, cheap) = (net.send(&dear), net.send(&cheap));
+    let waits = |net: &mut Net, hash: &serde_json::Value| {
+        !net.ok("eth_getTransactionByHash", json!([hash])).is_null()
+    };
+    // Not for one that pays the same, and never for the sake of the one that it comes before.
+    let same = rich.sign(bid(0, GWEI));
+    assert_eq!(net.refused(&same), "transaction underpriced");
+    let own = net.key.sign(bid(2, 2 * GWEI));
+    assert_eq!(net.refused(&own), "transaction underpriced");
+    let better = rich.sign(bid(0, 2 * GWEI));
+    let better = net.send(&better);
+    assert!(waits(&mut net, &dear) && waits(&mut net, &better) && !waits(&mut net, &cheap));
+    assert_eq!(net.chain.pool_status(), (2, 0));
+}
+
+#[test]
+fn a_legacy_chain_knows_no_base_fee() {
+    let mut net = Net::with(Config {
+        legacy: true,
+        ..Config::default()
+    });
+    let dynamic = net.key.sign(transfer(0));
+    assert_eq!(net.refused(&dynamic), "transaction type not supported");
+    let raw = net.key.sign(common::legacy(0));
+    let hash = net.send(&raw);
+    net.mine();
+    let block = net.ok("eth_getBlockByNumber", json!(["latest", false]));
+    for name in [
+        "baseFeePerGas",
+        "withdrawals",
+        "withdrawalsRoot",
+        "blobGasUsed",
+    ] {
+        assert!(block.get(name).is_none(), "{name}");
+    }
+    let receipt = net.ok("eth_getTransactionReceipt", json!([hash]));
+    assert_eq!(number(&receipt["effectiveGasPrice"]), 2 * GWEI);
+    assert_eq!(number(&net.ok("eth_gasPrice", json!([]))), GWEI);
+    let history = net.ok("eth_feeHistory", json!([2, "latest", [50]]));
+    assert_eq!(history["baseFeePerGas"], json!(["0x0", "0x0", "0x0"]));
+    assert_eq!(number(&history["reward"][1][0]), 2 * GWEI);
+    let (code, message) = net.fails("anvil_setNextBlockBaseFeePerGas", json!([7]));
+    assert_eq!(code, -32602);
+    assert!(message.contains("no base fee"), "{message}");
+}
+
+#[test]
+fn what_waits_is_listed_and_can_be_dropped() {
+    let mut net = Net::new();
+    let raws: Vec<_> = [0, 1, 3].map(|nonce| net.key.sign(transfer(nonce))).into();
+    let hashes: Vec<_> = raws.iter().map(|raw| net.send(raw)).collect();
+    let sender = net.key.address().to_checksum(None);
+    let content = net.ok("txpool_content", json!([]));
+    assert_eq!(content["pending"][&sender]["1"]["hash"], hashes[1]);
+    assert_eq!(content["queued"][&sender]["3"]["hash"], hashes[2]);
+    assert_eq!(
+        net.ok("txpool_contentFrom", json!([sender]))["pending"],
+        content["pending"][&sender]
+    );
+    let line = net.ok("txpool_inspect", json!([]))["pending"][&sender]["0"].clone();
+    assert!(line.as_str().expect("a line").contains("21000 gas"));
+    // One gone, the later one waits behind a gap.
+    assert_eq!(
+        net.ok("anvil_dropTransaction", json!([hashes[0]])),
+        hashes[0]
+    );
+    assert_eq!(
+        net.ok("anvil_dropTransaction", json!([hashes[0]])),
+        json!(null)
+    );
+    assert_eq!(net.chain.pool_status(), (0, 2));
+    assert_eq!(net.ok("hardhat_dropTransaction", json!([hashes[2]])), true);
+    assert_eq!(net.ok("hardhat_dropTransaction", json!([hashes[2]])), false);
+    net.send(&raws[0]);
+    assert_eq!(net.chain.pool_status(), (2, 0));
+    net.ok("anvil_removePoolTransactions", json!([sender]));
+    assert_eq!(net.chain.pool_status(), (0, 0));
+    net.send(&raws[0]);
+    net.ok("anvil_dropAllTransactions", json!([]));
+    net.mine();
+    assert_eq!(
+        net.ok("eth_getBlockByNumber", json!(["latest", false]))["gasUsed"],
+        "0x0"
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
 """A development EVM chain in this process, for local committees and tests; never for funds."""
 
-from ocr_devnet._native import Devnet
+from ocr_devnet._native import Connection, Devnet
 
-__all__ = ["Devnet"]
+__all__ = ["Connection", "Devnet"]

@@ -2,7 +2,7 @@
 
 from typing import final
 
-__all__ = ["Devnet"]
+__all__ = ["Connection", "Devnet"]
 
 @final
 class Devnet:
@@ -24,8 +24,11 @@ class Devnet:
         finality_depth: int = 0,
         pool_limit: int = 4096,
         automine: bool = False,
+        legacy: bool = False,
+        history: int = 128,
+        state: bytes | None = None,
     ) -> Devnet:
-        """A chain of one block.
+        """A chain of one block, or the one that was saved in `state`.
 
         Args:
             chain_id: EIP-155 chain id.
@@ -36,10 +39,28 @@ class Devnet:
             finality_depth: How many blocks `safe` and `finalized` stay behind the newest.
             pool_limit: The most transactions that may wait.
             automine: Whether every transaction gets a block at once.
+            legacy: A chain without a base fee and without EIP-1559 transactions.
+            history: How many blocks back the state can be read and blocks be taken back.
+            state: From `save`, of a chain with the same id and kind. The accounts, the base fee and
+                the genesis timestamp are of no use then.
 
         Raises:
-            ValueError: Naming the argument that is out of bounds.
+            ValueError: Naming the argument that is out of bounds, or what is wrong with the state.
         """
+
+    def save(self) -> bytes:
+        """Everything that a later process needs to go on with this chain.
+
+        Blocks with transactions, receipts and logs, the state and the way back from it, the
+        mempool and the clock; no snapshots and no filters. The same chain gives the same bytes.
+        """
+
+    def connect(self) -> Connection:
+        """A connection of its own for a client that wants to be told of things."""
+
+    @property
+    def sequence(self) -> int:
+        """Rises with everything that a subscription may have to tell; never waits for the chain."""
 
     def rpc(self, request: bytes, timestamp: int | None = None) -> bytes:
         """Answers a JSON-RPC request body, single or batch; never fails on account of it.
@@ -90,3 +111,25 @@ class Devnet:
 
     @block_time.setter
     def block_time(self, seconds: float | None) -> None: ...
+
+@final
+class Connection:
+    """A client's connection: requests as with `Devnet.rpc`, and what it has subscribed to."""
+
+    def rpc(self, request: bytes, timestamp: int | None = None) -> bytes:
+        """Answers a request body like `Devnet.rpc`; `eth_subscribe` works here."""
+
+    def notifications(self, limit: int = 256) -> list[bytes] | None:
+        """The next notifications for this client, in order.
+
+        Args:
+            limit: About how many at most; the rest stays for the next time.
+
+        Returns:
+            JSON bodies; none when everything is told; `None` when the client was so slow that
+            some of it is forgotten.
+        """
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether there is any subscription."""

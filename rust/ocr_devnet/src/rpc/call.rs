@@ -13,7 +13,7 @@ use super::format::{data, hex};
 use super::params::{address, bytes, hash, quantity, quantity_u64, quantity_u128};
 use super::{Answer, Call};
 use crate::chain::Chain;
-use crate::state::View;
+use crate::view::View;
 
 /// The most gas that a call may use (geth's default).
 const GAS_CAP: u64 = 50_000_000;

@@ -52,6 +52,11 @@ impl RpcError {
         )
     }
 
+    /// A method that is there, but not here.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(-32601, message)
+    }
+
     pub fn params(message: impl Into<String>) -> Self {
         Self::new(-32602, message)
     }

@@ -21,7 +21,7 @@ pub fn max_priority_fee(call: &mut Call<'_>) -> Answer {
 
 pub fn gas_price(call: &mut Call<'_>) -> Answer {
     call.params.at_most(0)?;
-    let base_fee = next_base_fee(&call.chain.head().header);
+    let base_fee = call.chain.next_base_fee().unwrap_or_default();
     Ok(hex(u128::from(base_fee) + SUGGESTED_TIP))
 }
 
@@ -41,7 +41,17 @@ pub fn fee_history(call: &mut Call<'_>) -> Answer {
         .filter_map(|number| call.chain.block(number))
         .collect();
     let mut base_fees: Vec<Value> = blocks.iter().map(|block| hex(block.base_fee())).collect();
-    base_fees.extend(blocks.last().map(|block| hex(next_base_fee(&block.header))));
+    base_fees.extend(blocks.last().map(|block| {
+        let next = if block.number() == call.chain.height() {
+            call.chain.next_base_fee()
+        } else {
+            call.chain.block(block.number() + 1).map_or_else(
+                || next_base_fee(&block.header),
+                |next| next.header.base_fee_per_gas,
+            )
+        };
+        hex(next.unwrap_or_default())
+    }));
     let ratios: Vec<f64> = blocks.iter().map(|block| used(block)).collect();
     let mut history = json!({
         "oldestBlock": hex(oldest),

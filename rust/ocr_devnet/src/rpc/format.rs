@@ -22,39 +22,62 @@ pub fn word(value: U256) -> Value {
     hex(B256::from(value))
 }
 
+/// What a header and a block have in common. What the chain's rules do not have is left out.
 fn header_fields(header: &Header) -> Map<String, Value> {
-    let fields = json!({
-        "number": hex(header.number),
-        "parentHash": hex(header.parent_hash),
-        "sha3Uncles": hex(header.ommers_hash),
-        "transactionsRoot": hex(header.transactions_root),
-        "stateRoot": hex(header.state_root),
-        "receiptsRoot": hex(header.receipts_root),
-        "miner": hex(header.beneficiary),
-        "difficulty": "0x0",
-        "totalDifficulty": "0x0",
-        "extraData": data(&header.extra_data),
-        "gasLimit": hex(header.gas_limit),
-        "gasUsed": hex(header.gas_used),
-        "timestamp": hex(header.timestamp),
-        "mixHash": hex(header.mix_hash),
-        "baseFeePerGas": hex(header.base_fee_per_gas.unwrap_or_default()),
-        "withdrawalsRoot": hex(header.withdrawals_root.unwrap_or_default()),
-        "withdrawals": [],
-        "blobGasUsed": hex(header.blob_gas_used.unwrap_or_default()),
-        "excessBlobGas": hex(header.excess_blob_gas.unwrap_or_default()),
-        "parentBeaconBlockRoot": hex(header.parent_beacon_block_root.unwrap_or_default()),
-        "requestsHash": hex(header.requests_hash.unwrap_or_default()),
-        "uncles": [],
-    });
-    match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| fields.insert(name.into(), value);
+    put("number", hex(header.number));
+    put("parentHash", hex(header.parent_hash));
+    put("sha3Uncles", hex(header.ommers_hash));
+    put("transactionsRoot", hex(header.transactions_root));
+    put("stateRoot", hex(header.state_root));
+    put("receiptsRoot", hex(header.receipts_root));
+    put("miner", hex(header.beneficiary));
+    put("difficulty", hex(header.difficulty));
+    put("extraData", data(&header.extra_data));
+    put("gasLimit", hex(header.gas_limit));
+    put("gasUsed", hex(header.gas_used));
+    put("timestamp", hex(header.timestamp));
+    put("mixHash", hex(header.mix_hash));
+    for (name, value) in [
+        ("baseFeePerGas", header.base_fee_per_gas.map(hex)),
+        ("withdrawalsRoot", header.withdrawals_root.map(hex)),
+        ("blobGasUsed", header.blob_gas_used.map(hex)),
+        ("excessBlobGas", header.excess_blob_gas.map(hex)),
+        (
+            "parentBeaconBlockRoot",
+            header.parent_beacon_block_root.map(hex),
+        ),
+        ("requestsHash", header.requests_hash.map(hex)),
+    ] {
+        if let Some(value) = value {
+            put(name, value);
+        }
     }
+    fields
+}
+
+/// A header as `newHeads` tells of it.
+pub fn head(block: &Sealed) -> Value {
+    let mut fields = header_fields(&block.header);
+    fields.insert("hash".into(), hex(block.hash));
+    fields.insert("nonce".into(), hex(block.header.nonce));
+    fields.insert("logsBloom".into(), hex(block.header.logs_bloom));
+    Value::Object(fields)
+}
+
+fn block_fields(header: &Header) -> Map<String, Value> {
+    let mut fields = header_fields(header);
+    fields.insert("totalDifficulty".into(), json!("0x0"));
+    fields.insert("uncles".into(), json!([]));
+    if header.withdrawals_root.is_some() {
+        fields.insert("withdrawals".into(), json!([]));
+    }
+    fields
 }
 
 pub fn block(block: &Sealed, whole_txs: bool) -> Value {
-    let mut fields = header_fields(&block.header);
+    let mut fields = block_fields(&block.header);
     let txs = (0..block.txs.len())
         .map(|index| {
             if whole_txs {
@@ -74,7 +97,7 @@ pub fn block(block: &Sealed, whole_txs: bool) -> Value {
 
 /// The block that would be next, without the transactions it may get.
 pub fn pending_block(header: &Header) -> Value {
-    let mut fields = header_fields(header);
+    let mut fields = block_fields(header);
     for unknown in ["hash", "nonce", "miner", "logsBloom"] {
         fields.insert(unknown.into(), Value::Null);
     }
@@ -168,11 +191,11 @@ pub fn receipt(block: &Sealed, index: usize) -> Value {
 }
 
 fn logs(block: &Sealed, index: usize) -> impl Iterator<Item = Value> {
-    (0..block.txs[index].logs.len()).map(move |at| log(block, index, at))
+    (0..block.txs[index].logs.len()).map(move |at| log(block, index, at, false))
 }
 
 /// The log number `at` of the transaction number `index`.
-pub fn log(block: &Sealed, index: usize, at: usize) -> Value {
+pub fn log(block: &Sealed, index: usize, at: usize, removed: bool) -> Value {
     let mined: &Mined = &block.txs[index];
     let log = &mined.logs[at];
     let topics: Vec<Value> = log.topics().iter().map(hex).collect();
@@ -186,6 +209,6 @@ pub fn log(block: &Sealed, index: usize, at: usize) -> Value {
         "transactionHash": hex(mined.tx.hash()),
         "transactionIndex": hex(index),
         "logIndex": hex(mined.first_log + at),
-        "removed": false,
+        "removed": removed,
     })
 }

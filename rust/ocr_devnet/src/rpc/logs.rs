@@ -3,6 +3,7 @@
 use alloy_primitives::map::HashSet;
 use alloy_primitives::{Address, B256, Log};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 use super::error::RpcError;
 use super::format::log;
@@ -18,7 +19,8 @@ const MAX_TOPICS: usize = 4;
 /// The most alternatives for an address or a topic (geth's).
 const MAX_ALTERNATIVES: usize = 1000;
 
-struct Filter {
+#[derive(Debug)]
+pub struct Filter {
     /// Empty: any.
     addresses: HashSet<Address>,
     /// By position; empty: any.
@@ -26,7 +28,7 @@ struct Filter {
 }
 
 impl Filter {
-    fn read(fields: &Map<String, Value>) -> Result<Self, RpcError> {
+    pub fn read(fields: &Map<String, Value>) -> Result<Self, RpcError> {
         let addresses = alternatives(fields.get("address"), "address", address)?;
         let topics = match fields.get("topics") {
             None | Some(Value::Null) => Vec::new(),
@@ -53,6 +55,19 @@ impl Filter {
                 .zip(topics)
                 .all(|(want, have)| want.is_empty() || want.contains(have))
     }
+
+    /// The index of the transaction and of the log in it, of every log in `block` that matches.
+    pub fn hits<'a>(&'a self, block: &'a Sealed) -> impl Iterator<Item = (usize, usize)> + 'a {
+        block
+            .txs
+            .iter()
+            .enumerate()
+            .flat_map(move |(index, mined)| {
+                let logs = mined.logs.iter().enumerate();
+                logs.filter(|(_, log)| self.matches(log))
+                    .map(move |(at, _)| (index, at))
+            })
+    }
 }
 
 /// Nothing, one value, or a list; in a list of topics `null` stands for any.
@@ -72,7 +87,7 @@ fn alternatives<T: Eq + std::hash::Hash>(
     }
 }
 
-fn range<'a>(chain: &'a Chain, fields: &Map<String, Value>) -> Result<&'a [Sealed], RpcError> {
+fn range<'a>(chain: &'a Chain, fields: &Map<String, Value>) -> Result<&'a [Arc<Sealed>], RpcError> {
     let given = |name: &str| fields.get(name).filter(|value| !value.is_null()).cloned();
     let (first, last) = if let Some(block_hash) = given("blockHash") {
         if given("fromBlock").is_some() || given("toBlock").is_some() {
@@ -81,6 +96,7 @@ fn range<'a>(chain: &'a Chain, fields: &Map<String, Value>) -> Result<&'a [Seale
             ));
         }
         let number = chain
+            .ledger
             .number_of(&hash(&block_hash, "blockHash")?)
             .ok_or_else(|| RpcError::server("unknown block"))?;
         (number, number)
@@ -105,32 +121,30 @@ fn range<'a>(chain: &'a Chain, fields: &Map<String, Value>) -> Result<&'a [Seale
     let clip = |number: u64| {
         usize::try_from(number)
             .unwrap_or(usize::MAX)
-            .min(chain.blocks().len())
+            .min(chain.ledger.blocks().len())
     };
-    Ok(&chain.blocks()[clip(first)..clip(last.saturating_add(1))])
+    Ok(&chain.ledger.blocks()[clip(first)..clip(last.saturating_add(1))])
 }
 
 pub fn logs(call: &mut Call<'_>) -> Answer {
     let Value::Object(fields) = call.params.at_most(1)?.need(0, "filter")? else {
         return Err(RpcError::params("filter: must be an object"));
     };
+    matching(call.chain, fields)
+}
+
+/// The logs of the chain as it is now that a filter object asks for.
+pub fn matching(chain: &Chain, fields: &Map<String, Value>) -> Answer {
     let filter = Filter::read(fields)?;
     let mut found = Vec::new();
-    for block in range(call.chain, fields)? {
-        for (index, mined) in block.txs.iter().enumerate() {
-            for (at, _) in mined
-                .logs
-                .iter()
-                .enumerate()
-                .filter(|(_, log)| filter.matches(log))
-            {
-                if found.len() == MAX_LOGS {
-                    return Err(RpcError::limit(format!(
-                        "query returned more than {MAX_LOGS} results"
-                    )));
-                }
-                found.push(log(block, index, at));
+    for block in range(chain, fields)? {
+        for (index, at) in filter.hits(block) {
+            if found.len() == MAX_LOGS {
+                return Err(RpcError::limit(format!(
+                    "query returned more than {MAX_LOGS} results"
+                )));
             }
+            found.push(log(block, index, at, false));
         }
     }
     Ok(Value::Array(found))

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::error::RpcError;
 use crate::chain::Chain;
-use crate::state::{HISTORY, View};
+use crate::view::View;
 
 /// The positional parameters of a request.
 #[derive(Clone, Copy)]
@@ -141,6 +141,20 @@ pub fn loose_u64(value: &Value, name: &str) -> Result<u64, RpcError> {
     }
 }
 
+/// A whole number of any of these forms, up to 256 bits.
+pub fn loose_u256(value: &Value, name: &str) -> Result<U256, RpcError> {
+    match value {
+        Value::Number(number) => number
+            .as_u64()
+            .map(U256::from)
+            .ok_or_else(|| wrong(name, "a whole number; above 64 bits write it as a quantity")),
+        Value::String(digits) if !digits.starts_with("0x") => {
+            U256::from_str_radix(digits, 10).map_err(|_| wrong(name, "a number"))
+        }
+        _ => storage_key(value, name),
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tag {
     Earliest,
@@ -196,7 +210,7 @@ impl BlockId {
             Self::Tag(Tag::Latest) => Some(chain.height()),
             Self::Tag(Tag::Pending) => None,
             Self::Number(number) => (number <= chain.height()).then_some(number),
-            Self::Hash(hash) => chain.number_of(&hash),
+            Self::Hash(hash) => chain.ledger.number_of(&hash),
         }
     }
 
@@ -209,10 +223,11 @@ impl BlockId {
             let block = found.ok_or_else(|| RpcError::server("header not found"))?;
             (block.number(), block.header.clone())
         };
-        let view = chain.state_at(number).ok_or_else(|| {
+        let view = chain.ledger.state_at(number).ok_or_else(|| {
             RpcError::server(format!(
                 "missing trie node: the state of block {number} is not available, only that of \
-                 the last {HISTORY} blocks is kept"
+                 the last {} blocks is kept",
+                chain.config.history
             ))
         })?;
         Ok((view, header))
