@@ -76,7 +76,7 @@ class Endpoint:
         """
         quick = len(body) <= INLINE_BODY and not any(name in body for name in SLOW)
         rpc = self.devnet.rpc if connection is None else connection.rpc
-        quick = quick and not (self.devnet_automines and b"send" in body)
+        quick = quick and not (b"send" in body and self._automines)
         answer = await self._run(partial(rpc, body), quick=quick)
         if b"setIntervalMining" in body:
             self.interval_changed.set()
@@ -84,8 +84,8 @@ class Endpoint:
         return answer
 
     @property
-    def devnet_automines(self) -> bool:
-        """Whether a transaction that comes in is run at once."""
+    def _automines(self) -> bool:
+        # Asking a chain that works in a thread would wait for it.
         return not self._in_threads and self.devnet.automine
 
     async def handle(self, request: Request) -> Response:

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use super::error::RpcError;
 use super::format::{head, hex, log, pending_transaction};
 use super::logs::Filter;
+use super::params::BlockId;
 use crate::block::Sealed;
 use crate::journal::{Event, Journal};
 
@@ -26,14 +27,16 @@ impl Topic {
     /// Logs as a filter object describes them. A block range only limits them: nothing is told
     /// of blocks before now.
     pub fn logs(fields: &Map<String, Value>) -> Result<Self, RpcError> {
-        let bound = |name: &str, default: u64| {
-            let digits = fields.get(name).and_then(Value::as_str);
-            digits
-                .and_then(|text| text.strip_prefix("0x"))
-                .and_then(|digits| u64::from_str_radix(digits, 16).ok())
-                .unwrap_or(default)
+        let bound = |name: &str, default: u64| -> Result<u64, RpcError> {
+            let given = fields.get(name).filter(|value| !value.is_null());
+            Ok(
+                match given.map(|value| BlockId::read(value, name)).transpose()? {
+                    Some(BlockId::Number(number)) => number,
+                    _ => default,
+                },
+            )
         };
-        let range = bound("fromBlock", 0)..=bound("toBlock", u64::MAX);
+        let range = bound("fromBlock", 0)?..=bound("toBlock", u64::MAX)?;
         Ok(Self::Logs(Filter::read(fields)?, range))
     }
 
