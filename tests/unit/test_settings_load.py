@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from ocr_peer.errors import InputError
+from ocr_peer.protocol.config import SECOND, Duration
 from ocr_peer.settings import (
     ChainSettings,
     GasEstimatorSettings,
     KeystoreSettings,
     LogSettings,
+    NodePoolSettings,
     P2PSettings,
     P2PV2Settings,
     RpcNodeSettings,
@@ -49,6 +51,7 @@ DeltaReconcile = "1m30s"
 
 [[EVM]]
 ChainID = "1337"
+NoNewHeadsThreshold = "1m30s"
 
 [[EVM.Nodes]]
 Name = "primary"
@@ -57,6 +60,15 @@ HTTPURL = "https://rpc.example.org/v3/key"
 [[EVM.Nodes]]
 Name = "second"
 HTTPURL = "http://127.0.0.1:8545"
+WSURL = "ws://127.0.0.1:8546"
+SendOnly = true
+Order = 7
+
+[EVM.NodePool]
+PollInterval = "4s"
+PollFailureThreshold = 2
+SyncThreshold = 0
+quorum = 3
 
 [EVM.GasEstimator]
 PriceMax = "1.5 ether"
@@ -110,9 +122,11 @@ def test_every_option_is_read(tmp_path: Path) -> None:
                 1337,
                 (
                     RpcNodeSettings("primary", "https://rpc.example.org/v3/key"),
-                    RpcNodeSettings("second", "http://127.0.0.1:8545"),
+                    RpcNodeSettings("second", "http://127.0.0.1:8545", "ws://127.0.0.1:8546", True, 7),
                 ),
                 GasEstimatorSettings(15 * 10**17, 2 * 10**9, 5, 25),
+                Duration(90 * SECOND),
+                NodePoolSettings(Duration(4 * SECOND), 2, 0, 3),
             ),
             ChainSettings(1, (RpcNodeSettings("mainnet", "http://127.0.0.1:8546"),)),
         ),
@@ -218,6 +232,16 @@ EVM = "[[EVM]]\nChainID='1'\n[[EVM.Nodes]]\nName='a'\nHTTPURL='http://h'\n"
             "node.toml:9: EVM[0].Nodes[1].HttpUri = …: unknown option; did you mean HTTPURL?",
         ),
         (EVM + "[[EVM.Nodes]]\nName='a'\nHTTPURL='http://h'", 'two endpoints are named "a"; give each its'),
+        (EVM + "SendOnly = true", "every endpoint is SendOnly; add one that can be asked"),
+        (EVM + "Order = 0", "Order = 0: too small; set at least 1"),
+        (EVM + "SendOnly = 1", "SendOnly = 1: not true or false; write true or false"),
+        (
+            EVM + "WSURL = 'http://user:secret@h'",
+            "node.toml:6: EVM[0].Nodes[0].WSURL = …: the scheme is not ws or wss; write a URL such as",
+        ),
+        (EVM + "[EVM.NodePool]\nPollInterval = '0s'", "PollInterval = 0s: not positive; write a duration"),
+        (EVM + "[EVM.NodePool]\nSyncTreshold = 5", "unknown option; did you mean SyncThreshold?"),
+        (EVM + "[EVM.NodePool]\nquorum = -1", "quorum = -1: too small; set at least 0"),
         (EVM + EVM, "two tables for chain 1; merge them into one [[EVM]] table"),
         (
             EVM.replace("http://h", "ftp://user:secret@h"),

@@ -15,14 +15,14 @@ from ocr_peer.errors import InputError
 from ocr_peer.evm.chain import AggregatorChain
 from ocr_peer.evm.config_tracker import ConfigTracker
 from ocr_peer.evm.confirmation import ConfirmationSettings
-from ocr_peer.evm.connection import connect
 from ocr_peer.evm.fees import FeeSettings
-from ocr_peer.evm.rpc import RpcClient
+from ocr_peer.evm.pool import EndpointPool
 from ocr_peer.evm.signer import LocalSigner
 from ocr_peer.evm.transmitter import Transmitter, TransmitterSettings
 from ocr_peer.job import Job
 from ocr_peer.keystore import Keyring, PublicIdentity, public_identity, read_password, unlock_keyring
 from ocr_peer.libp2p_network import Libp2pNetwork, open_libp2p_network
+from ocr_peer.node.chains import check_job, pool_of
 from ocr_peer.node.jobs import chain_of, check_keys, contract_address, contract_key, load_jobs
 from ocr_peer.node.logs import milestone_listener
 from ocr_peer.node.membership import membership_reader
@@ -32,7 +32,7 @@ from ocr_peer.node.watching import tell_transmissions
 from ocr_peer.pipeline import new_http_client
 from ocr_peer.protocol.config import SECOND
 from ocr_peer.runtime.instance import Feed, OwnKeys, run_feed
-from ocr_peer.settings import ChainSettings, Settings
+from ocr_peer.settings import Settings
 from ocr_peer.store import SqliteStore, open_store
 
 __all__ = ["run_node"]
@@ -44,7 +44,7 @@ _log = structlog.get_logger(__name__)
 class _Chain:
     """One chain as the node's feeds share it."""
 
-    rpc: RpcClient
+    rpc: EndpointPool
     transmitter: Transmitter
 
 
@@ -99,6 +99,7 @@ async def run_node(settings: Settings, bootstrap: Sequence[str]) -> None:
         nursery = await stack.enter_async_context(trio.open_nursery())
         nursery.start_soon(records.run)
         for chain in chains.values():
+            nursery.start_soon(chain.rpc.run)
             nursery.start_soon(chain.transmitter.run)
         for job in jobs:
             chain = chains[job.chain_id]
@@ -114,10 +115,12 @@ async def _open_chains(
     chains: dict[int, _Chain] = {}
     for job in jobs:
         chain_settings = chain_of(job, settings)
-        rpc = await _connect(chain_settings, job, store)
-        stack.push_async_callback(rpc.aclose)
         if job.chain_id in chains:
+            await check_job(chains[job.chain_id].rpc, job, store)
             continue
+        rpc = pool_of(chain_settings)
+        stack.push_async_callback(rpc.aclose)
+        await check_job(rpc, job, store)
         signer = await trio.to_thread.run_sync(LocalSigner, keyring.transmitter_secret)
         gas = chain_settings.gas_estimator
         transmitter = Transmitter(
@@ -136,18 +139,6 @@ async def _open_chains(
         )
         chains[job.chain_id] = _Chain(rpc, transmitter)
     return chains
-
-
-async def _connect(chain: ChainSettings, job: Job, store: SqliteStore) -> RpcClient:
-    """The chain's endpoint, checked; an endpoint that is down is no reason to stay down after a first success."""
-    url = chain.nodes[0].http_url
-    try:
-        return await connect(url, job.chain_id, contract_address(job))
-    except InputError as error:
-        if error.field != "HTTPURL" or await store.load_config(contract_key(job)) is None:
-            raise
-        _log.warning("chain not reachable, starting from the stored configuration", reason=str(error))
-        return RpcClient(url)
 
 
 def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts) -> Feed:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ocr_peer.durations import format_duration
-from ocr_peer.settings.schema import ChainSettings, Settings
+from ocr_peer.settings.schema import ChainSettings, RpcNodeSettings, Settings
 from ocr_peer.settings.values import show_wei
 
 __all__ = ["render_node_toml"]
@@ -67,11 +67,21 @@ def _network(settings: Settings) -> str:
 
 
 def _chain(chain: ChainSettings) -> str:
-    lines = ["[[EVM]]", f"ChainID = {_string(str(chain.chain_id))}"]
+    lines = [
+        "[[EVM]]",
+        f"ChainID = {_string(str(chain.chain_id))}",
+        f"NoNewHeadsThreshold = {_string(format_duration(chain.no_new_heads_threshold))}",
+    ]
     for node in chain.nodes:
-        lines += ["", "[[EVM.Nodes]]", f"Name = {_string(node.name)}", f"HTTPURL = {_string(node.http_url)}"]
-    gas = chain.gas_estimator
+        lines += ["", *_endpoint(node)]
+    pool, gas = chain.node_pool, chain.gas_estimator
     lines += [
+        "",
+        "[EVM.NodePool]",
+        f"PollInterval = {_string(format_duration(pool.poll_interval))}",
+        f"PollFailureThreshold = {pool.poll_failure_threshold}",
+        f"SyncThreshold = {pool.sync_threshold}",
+        f"quorum = {pool.quorum}",
         "",
         "[EVM.GasEstimator]",
         f"PriceMax = {_string(show_wei(gas.price_max))}",
@@ -80,6 +90,18 @@ def _chain(chain: ChainSettings) -> str:
         f"BumpPercent = {gas.bump_percent}",
     ]
     return _block(*lines)
+
+
+def _endpoint(node: RpcNodeSettings) -> list[str]:
+    announcing = [] if node.ws_url is None else [f"WSURL = {_string(node.ws_url)}"]
+    return [
+        "[[EVM.Nodes]]",
+        f"Name = {_string(node.name)}",
+        f"HTTPURL = {_string(node.http_url)}",
+        *announcing,
+        f"SendOnly = {str(node.send_only).lower()}",
+        f"Order = {node.order}",
+    ]
 
 
 def _block(*lines: str) -> str:

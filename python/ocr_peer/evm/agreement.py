@@ -1,0 +1,144 @@
+"""Asks several endpoints the same, and believes what the majority says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import trio
+
+from ocr_peer.errors import OperatingError
+from ocr_peer.evm.access import Call
+from ocr_peer.evm.endpoint import Endpoint, EndpointState
+from ocr_peer.evm.quantity import quantity_from_hex
+from ocr_peer.evm.quorum import Ballot, Verdict, block_named, canonical, decide, said
+from ocr_peer.evm.rpc import RpcClient
+from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, shortened
+
+__all__ = ["Poll", "common_head"]
+
+_GRACE_S: Final = 1.0
+"""Once there is a majority, the slower ones get this long to show that they contradict it."""
+
+
+@dataclass(slots=True)
+class Poll:
+    """One vote on the answers to `calls`.
+
+    Args:
+        voters: whom to ask, in order of preference.
+        calls: each names its block.
+        needed: how many same answers make a majority; more than half of the voters.
+    """
+
+    voters: Sequence[Endpoint]
+    calls: Sequence[Call]
+    needed: int
+    _ballots: dict[str, Ballot] = field(default_factory=dict)
+    _answers: dict[str, list[object | RpcError]] = field(default_factory=dict)
+    _silent: dict[str, str] = field(default_factory=dict)
+
+    async def result(self) -> list[object | RpcError]:
+        """The majority's answers, as its preferred member words them. Who contradicts it is set aside.
+
+        Raises:
+            RpcUnavailable: no majority; the reason names who said what.
+        """
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                for endpoint in self.voters:
+                    nursery.start_soon(self._ask, endpoint, scope)
+        verdict = self._decided()
+        if verdict is None:
+            raise RpcUnavailable(", ".join(endpoint.name for endpoint in self.voters), self._disagreement())
+        for endpoint in self.voters:
+            if endpoint.name in verdict.liars:
+                endpoint.note_contradiction(said(self.calls, self._answers[endpoint.name], verdict.ballot))
+        return self._answers[verdict.supporters[0]]
+
+    async def _ask(self, endpoint: Endpoint, scope: trio.CancelScope) -> None:
+        if endpoint.state is EndpointState.RATE_LIMITED:
+            self._silent[endpoint.name] = "asked for a pause"
+            return
+        needs_block = max((block_named(call) or 0 for call in self.calls), default=0)
+
+        async def ask(rpc: RpcClient) -> tuple[Ballot, list[object | RpcError], int]:
+            head, *answers = await rpc.batch([("eth_blockNumber", ()), *self.calls])
+            if isinstance(head, RpcError):
+                raise head
+            ballot = tuple(canonical(*pair) for pair in zip(self.calls, answers, strict=True))
+            return ballot, answers, quantity_from_hex(head, "eth_blockNumber")
+
+        try:
+            ballot, answers, head = await endpoint.exchange(ask)
+        except OperatingError as failure:
+            self._silent[endpoint.name] = str(failure)
+            return
+        endpoint.note_head(head)
+        if head < needs_block:
+            self._silent[endpoint.name] = f"has not got block {needs_block} yet"
+            return
+        self._ballots[endpoint.name], self._answers[endpoint.name] = ballot, answers
+        if self._decided() is not None:
+            scope.deadline = min(scope.deadline, trio.current_time() + _GRACE_S)
+
+    def _decided(self) -> Verdict | None:
+        ordered = {
+            endpoint.name: self._ballots[endpoint.name]
+            for endpoint in self.voters
+            if endpoint.name in self._ballots
+        }
+        return decide(ordered, self.needed)
+
+    def _disagreement(self) -> str:
+        parts = []
+        for endpoint in self.voters:
+            name = endpoint.name
+            if name in self._answers:
+                words = "; ".join(str(answer) for answer in self._answers[name])
+                parts.append(f"{name} says {shortened(words, 120)}")
+            else:
+                parts.append(f"{name} says nothing ({shortened(self._silent.get(name, 'too late'), 120)})")
+        return f"{self.needed} of {len(self.voters)} endpoints must agree, but " + ", ".join(parts)
+
+
+async def common_head(voters: Sequence[Endpoint], needed: int) -> int:
+    """The highest block that at least `needed` of the voters say they have.
+
+    With an honest majority, an honest endpoint has it, however high or low the others lie.
+
+    Raises:
+        RpcUnavailable: too few answered.
+    """
+    heads: list[int] = []
+    failures: list[str] = []
+
+    async def ask(endpoint: Endpoint, scope: trio.CancelScope) -> None:
+        async def number(rpc: RpcClient) -> int:
+            return quantity_from_hex(await rpc.call("eth_blockNumber"), "eth_blockNumber")
+
+        if endpoint.state is EndpointState.RATE_LIMITED:
+            failures.append(f"{endpoint.name} asked for a pause")
+            return
+        try:
+            head = await endpoint.exchange(number)
+        except OperatingError as failure:
+            failures.append(f"{endpoint.name}: {failure}")
+            return
+        endpoint.note_head(head)
+        heads.append(head)
+        if len(heads) >= needed:
+            scope.deadline = min(scope.deadline, trio.current_time() + _GRACE_S)
+
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            for endpoint in voters:
+                nursery.start_soon(ask, endpoint, scope)
+    if len(heads) < needed:
+        raise RpcUnavailable(
+            ", ".join(endpoint.name for endpoint in voters),
+            f"{needed} of {len(voters)} must tell their head, but "
+            + ("; ".join(failures) or "they are late"),
+        )
+    return sorted(heads, reverse=True)[needed - 1]
