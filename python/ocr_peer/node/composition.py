@@ -28,9 +28,12 @@ from ocr_peer.node.logs import milestone_listener
 from ocr_peer.node.membership import membership_reader
 from ocr_peer.node.observation import PipelineSource
 from ocr_peer.node.peer_records import PeerRecordKeeper
+from ocr_peer.node.stages import StageBook
 from ocr_peer.node.watching import tell_transmissions
 from ocr_peer.pipeline import new_http_client
 from ocr_peer.protocol.config import SECOND
+from ocr_peer.protocol.reconfiguration import Membership
+from ocr_peer.runtime.driver import MilestoneListener
 from ocr_peer.runtime.instance import Feed, OwnKeys, run_feed
 from ocr_peer.settings import Settings
 from ocr_peer.store import SqliteStore, open_store
@@ -104,8 +107,9 @@ async def run_node(settings: Settings, bootstrap: Sequence[str]) -> None:
         for job in jobs:
             chain = chains[job.chain_id]
             aggregator = AggregatorChain(chain.rpc, chain.transmitter, contract=contract_address(job))
-            nursery.start_soon(run_feed, _feed(job, chain, aggregator, parts))
-            nursery.start_soon(tell_transmissions, aggregator.watch(), job.name)
+            stages = StageBook()
+            nursery.start_soon(run_feed, _feed(job, chain, aggregator, parts, stages))
+            nursery.start_soon(tell_transmissions, aggregator.watch(), job.name, stages)
         _log.info("node running", peer_id=identity.peer_id, feeds=[job.name for job in jobs])
 
 
@@ -141,7 +145,11 @@ async def _open_chains(
     return chains
 
 
-def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts) -> Feed:
+def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts, stages: StageBook) -> Feed:
+    def started(membership: Membership) -> MilestoneListener:
+        stages.learn(membership)
+        return milestone_listener(job.name, membership.own_id)
+
     keys = OwnKeys(
         offchain=crypto.OffchainSigner(parts.keyring.offchain_seed),
         onchain=crypto.OnchainSigner(parts.keyring.onchain_secret),
@@ -162,7 +170,7 @@ def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts) -
         source=PipelineSource(job, parts.http),
         network=parts.network,
         store=parts.store,
-        on_milestone=lambda membership: milestone_listener(job.name, membership.own_id),
+        on_milestone=started,
     )
 
 
