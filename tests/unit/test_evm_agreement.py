@@ -21,6 +21,7 @@ from ocr_peer.evm.quorum import (
     contradicts,
     decide,
     needed_votes,
+    told_apart,
 )
 from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, UnexpectedAnswer
 from tests.unit.test_evm_pool import CALL, Fake, over, pool_of, states
@@ -101,6 +102,16 @@ def test_answers_are_compared_by_what_is_read_out_of_them() -> None:
     for garbage in ("0xzz", 7, {}, None, [7], [{"blockNumber": "0x1"}]):
         with pytest.raises(UnexpectedAnswer):
             canonical(logs, garbage)
+
+
+def test_long_answers_are_cut_where_they_differ() -> None:
+    assert told_apart(["0x" + "0" * 500 + "1f", "0x" + "0" * 500 + "2f"]) == [
+        "…0000000000001f",
+        "…0000000000002f",
+    ]
+    assert told_apart(["abc", "abd"]) == ["abc", "abd"]
+    assert told_apart(["x" * 500]) == ["x" * 119 + "…"]
+    assert told_apart([]) == []
 
 
 @given(

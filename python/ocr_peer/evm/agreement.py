@@ -12,7 +12,7 @@ from ocr_peer.errors import OperatingError
 from ocr_peer.evm.access import Call
 from ocr_peer.evm.endpoint import Endpoint, EndpointState
 from ocr_peer.evm.quantity import quantity_from_hex
-from ocr_peer.evm.quorum import Ballot, Verdict, block_named, canonical, decide, said
+from ocr_peer.evm.quorum import Ballot, Verdict, block_named, canonical, decide, said, told_apart
 from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, shortened
 
@@ -52,10 +52,11 @@ class Poll:
         verdict = self._decided()
         if verdict is None:
             raise RpcUnavailable(", ".join(endpoint.name for endpoint in self.voters), self._disagreement())
+        answers = self._answers[verdict.supporters[0]]
         for endpoint in self.voters:
             if endpoint.name in verdict.liars:
-                endpoint.note_contradiction(said(self.calls, self._answers[endpoint.name], verdict.ballot))
-        return self._answers[verdict.supporters[0]]
+                endpoint.note_contradiction(said(self.calls, self._answers[endpoint.name], answers))
+        return answers
 
     async def _ask(self, endpoint: Endpoint, scope: trio.CancelScope) -> None:
         if endpoint.state is EndpointState.RATE_LIMITED:
@@ -92,14 +93,14 @@ class Poll:
         return decide(ordered, self.needed)
 
     def _disagreement(self) -> str:
-        parts = []
-        for endpoint in self.voters:
-            name = endpoint.name
-            if name in self._answers:
-                words = "; ".join(str(answer) for answer in self._answers[name])
-                parts.append(f"{name} says {shortened(words, 120)}")
-            else:
-                parts.append(f"{name} says nothing ({shortened(self._silent.get(name, 'too late'), 120)})")
+        spoken = {name: "; ".join(map(str, answers)) for name, answers in self._answers.items()}
+        words = dict(zip(spoken, told_apart(list(spoken.values())), strict=True))
+        parts = [
+            f"{endpoint.name} says {words[endpoint.name]}"
+            if endpoint.name in words
+            else f"{endpoint.name} says nothing ({shortened(self._silent.get(endpoint.name, 'too late'), 120)})"
+            for endpoint in self.voters
+        ]
         return f"{self.needed} of {len(self.voters)} endpoints must agree, but " + ", ".join(parts)
 
 

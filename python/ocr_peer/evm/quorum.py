@@ -26,6 +26,7 @@ __all__ = [
     "decide",
     "needed_votes",
     "said",
+    "told_apart",
 ]
 
 Ballot: TypeAlias = tuple[Hashable, ...]
@@ -134,13 +135,22 @@ def block_named(call: Call) -> int | None:
     return _number(params[position])
 
 
-def said(calls: Sequence[Call], outcomes: Sequence[object | RpcError], other: Ballot) -> str:
-    """The first answer that differs from `other`, short enough for a log line."""
-    for call, outcome, theirs in zip(calls, outcomes, other, strict=True):
-        if canonical(call, outcome) != theirs:
-            text = str(outcome) if isinstance(outcome, RpcError) else json.dumps(outcome)
-            return f"{call[0]}: {shortened(text, 160)}"
+def said(
+    calls: Sequence[Call], outcomes: Sequence[object | RpcError], others: Sequence[object | RpcError]
+) -> str:
+    """The first answer that differs from the others', short enough for a log line."""
+    for call, mine, theirs in zip(calls, outcomes, others, strict=True):
+        if canonical(call, mine) != canonical(call, theirs):
+            return f"{call[0]}: {told_apart([_text(mine), _text(theirs)])[0]}"
     return "the same"
+
+
+def told_apart(texts: Sequence[str], limit: int = 120) -> list[str]:
+    """Each text on one line, cut so that what differs between them can be seen."""
+    columns = enumerate(zip(*texts, strict=False)) if len(texts) > 1 else ()
+    differ_at = next((index for index, column in columns if len(set(column)) > 1), 0)
+    start = differ_at - 12 if differ_at > limit // 2 else 0
+    return [("…" if start else "") + shortened(text[start:], limit) for text in texts]
 
 
 def _canonical_error(error: RpcError) -> Hashable:
@@ -148,6 +158,10 @@ def _canonical_error(error: RpcError) -> Hashable:
     if not reverted:
         return NOTHING
     return ("reverted", error.data.lower() if isinstance(error.data, str) else "")
+
+
+def _text(outcome: object | RpcError) -> str:
+    return str(outcome) if isinstance(outcome, RpcError) else json.dumps(outcome)
 
 
 def _number(block: object) -> int | None:
