@@ -98,6 +98,7 @@ def test_answers_are_compared_by_what_is_read_out_of_them() -> None:
     assert canonical(("x", ()), {"b": 1, "a": [True, None]}) == canonical(
         ("x", ()), {"a": [True, None], "b": 1, "c": None}
     )
+    assert canonical(("eth_getBlockByNumber", ("pending", False)), {"hash": None}) is not NOTHING
     assert canonical(("x", ()), 1) != canonical(("x", ()), True)
     for garbage in ("0xzz", 7, {}, None, [7], [{"blockNumber": "0x1"}]):
         with pytest.raises(UnexpectedAnswer):

@@ -256,7 +256,11 @@ class EndpointPool:
         rounds_left = dict.fromkeys(self.endpoints, 0)
         while True:
             # All that are well in the same round: heads are compared.
-            due = [endpoint for endpoint, rounds in rounds_left.items() if rounds <= 0]
+            due = [
+                endpoint
+                for endpoint, rounds in rounds_left.items()
+                if rounds <= 0 and endpoint.resumes_at() <= trio.current_time()
+            ]
             await self.probe(due)
             for endpoint in due:
                 rounds_left[endpoint] = ceil(endpoint.next_probe_in() / self.settings.poll_interval_s)

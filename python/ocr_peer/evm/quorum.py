@@ -106,7 +106,7 @@ def canonical(call: Call, outcome: object | RpcError) -> Hashable:
     Raises:
         UnexpectedAnswer: not what the method promises.
     """
-    method, _ = call
+    method, params = call
     if isinstance(outcome, RpcError):
         return _canonical_error(outcome)
     if method in _QUANTITIES:
@@ -116,7 +116,7 @@ def canonical(call: Call, outcome: object | RpcError) -> Hashable:
         return tuple(sorted(logs_from_json(outcome), key=lambda log: (log.block_number, log.log_index)))
     if outcome is None:
         return NOTHING
-    if method in {"eth_getBlockByNumber", "eth_getBlockByHash"}:
+    if method in {"eth_getBlockByNumber", "eth_getBlockByHash"} and "pending" not in params:
         return block_from_json(outcome)
     if method == "eth_getTransactionReceipt":
         return receipt_from_json(outcome)
