@@ -21,6 +21,7 @@ from ocr_peer.evm.quorum import (
     contradicts,
     decide,
     needed_votes,
+    shared_head,
     told_apart,
 )
 from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, UnexpectedAnswer
@@ -245,7 +246,15 @@ async def test_send_only_endpoints_have_no_say() -> None:
 
 @pytest.mark.parametrize(
     ("heads", "common"),
-    [((100, 99), 99), ((10**18, 100, 99), 100), ((100, 3, 99), 99), ((5, 5, 5), 5), ((1, 2, 3, 4), 2)],
+    [
+        ((100, 99), 99),
+        ((100, 95), 95),
+        ((10**18, 100, 99), 99),
+        ((100, 3, 99), 99),
+        ((5, 5, 5), 5),
+        ((1, 2, 3, 4), 2),
+        ((100, 101, 200, 201, 202), 200),
+    ],
 )
 async def test_the_common_head_is_one_that_an_honest_majority_has(
     autojump_clock: MockClock, heads: tuple[int, ...], common: int
@@ -254,9 +263,40 @@ async def test_the_common_head_is_one_that_an_honest_majority_has(
         assert await pool.agreed_head() == common
 
 
+@pytest.mark.parametrize("heads", [(100, 94), (3, 100), (100, 50, 2**60)])
+async def test_heads_that_are_far_apart_are_none(autojump_clock: MockClock, heads: tuple[int, ...]) -> None:
+    async with pool_of(*[Fake(head=head) for head in heads]) as pool:
+        with pytest.raises(RpcUnavailable, match="to within 5 blocks, but a is at block"):
+            await pool.agreed_head()
+    async with pool_of(*[Fake(head=head) for head in heads], settings=PoolSettings(sync_threshold=0)) as pool:
+        assert await pool.agreed_head() == sorted(heads, reverse=True)[len(heads) // 2]
+
+
+async def test_a_low_head_and_a_slow_answer_make_no_old_one(autojump_clock: MockClock) -> None:
+    async with pool_of(Fake(head=3), Fake(head=100), Fake(head=100, delay_s=4)) as pool:
+        assert await pool.agreed_head() == 100
+
+
+@given(
+    truth=st.integers(0, 10**6),
+    lags=st.lists(st.integers(0, 5), min_size=1, max_size=6),
+    lies=st.lists(st.integers(0, 2**70), max_size=5),
+    order=st.randoms(use_true_random=False),
+)
+def test_a_minority_makes_no_head_up_and_none_old(
+    truth: int, lags: list[int], lies: list[int], order: Any
+) -> None:
+    honest = [truth + lag for lag in lags]
+    heads = [*honest, *lies[: len(honest) - 1]]
+    order.shuffle(heads)
+    shared = shared_head(heads, needed_votes(len(heads)), 5)
+    assert shared is not None
+    assert min(honest) - 5 <= shared <= max(honest)
+
+
 async def test_too_few_heads_are_none(autojump_clock: MockClock) -> None:
     async with pool_of(Fake(), Fake(down=True), Fake(raw=over(500))) as pool:
-        with pytest.raises(RpcUnavailable, match="2 of 3 must tell their head"):
+        with pytest.raises(RpcUnavailable, match="2 of 3 endpoints must agree on the newest block"):
             await pool.agreed_head()
 
 

@@ -217,3 +217,38 @@ async def test_rate_limits_on_honest_ones_make_no_liar_believed(
         await trio.sleep(60)
         assert await tracking.poll() == feed.config
         assert pool.snapshot()[0].state == "Outvoted"
+
+
+async def test_of_two_one_that_lags_brings_no_old_one_back(autojump_clock: MockClock, feed: Feed) -> None:
+    async with deployed_feed() as stale:
+        stale.endpoint.mine(5)
+        second = await reconfigured(feed, b"2" * 16)
+        feed.endpoint.mine(20)
+        async with pool_over(stale.endpoint, feed.endpoint) as pool:
+            tracking = tracker(feed, pool)
+            assert await tracking.poll() is None
+            assert tracking.status.state == TrackerState.UNREACHABLE
+            assert "a is at block" in tracking.status.detail
+        for newest in (None, second):
+            async with pool_over(stale.endpoint) as pool:
+                tracking = tracker(feed, pool, newest=newest)
+                assert await tracking.poll() == (feed.config if newest is None else None)
+        assert tracking.status.state == TrackerState.REFUSED
+        assert "the endpoints are behind" in tracking.status.detail
+
+
+async def test_an_endpoint_that_starts_its_chain_anew_brings_no_old_one_back(
+    autojump_clock: MockClock, feed: Feed
+) -> None:
+    async with deployed_feed() as syncing:
+        syncing.endpoint.mine(5)
+        second = await reconfigured(feed, b"2" * 16)
+        feed.endpoint.mine(20)
+        async with pool_over(feed.endpoint) as pool:
+            tracking = tracker(feed, pool)
+            assert await tracking.poll() == second
+            devnet, feed.endpoint.devnet = feed.endpoint.devnet, syncing.endpoint.devnet
+            assert await tracking.poll() is None
+            assert tracking.status.state == TrackerState.REFUSED
+            feed.endpoint.devnet = devnet
+            assert await tracking.poll() == second

@@ -53,10 +53,10 @@ class ChainAccess(Protocol):
         ...
 
     async def agreed_head(self) -> int:
-        """The highest block that enough endpoints say they have: one that `agreed` can be asked about.
+        """The newest block that enough endpoints say they have: one that `agreed` can be asked about.
 
         Raises:
-            RpcUnavailable: too few endpoints answered.
+            RpcUnavailable: too few endpoints answered, or their heads are too far apart.
             UnexpectedAnswer: the only endpoint answered with something else.
         """
         ...

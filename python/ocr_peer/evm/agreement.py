@@ -12,7 +12,7 @@ from ocr_peer.errors import OperatingError
 from ocr_peer.evm.access import Call
 from ocr_peer.evm.endpoint import Endpoint, EndpointState
 from ocr_peer.evm.quantity import quantity_from_hex
-from ocr_peer.evm.quorum import Ballot, Verdict, block_named, canonical, decide, said, told_apart
+from ocr_peer.evm.quorum import Ballot, Verdict, block_named, canonical, decide, said, shared_head, told_apart
 from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, shortened
 
@@ -104,42 +104,48 @@ class Poll:
         return f"{self.needed} of {len(self.voters)} endpoints must agree, but " + ", ".join(parts)
 
 
-async def common_head(voters: Sequence[Endpoint], needed: int) -> int:
-    """The highest block that at least `needed` of the voters say they have.
-
-    With an honest majority, an honest endpoint has it, however high or low the others lie.
+async def common_head(voters: Sequence[Endpoint], needed: int, within: int) -> int:
+    """A head that at least `needed` of the voters have, and that is new to them (`shared_head`).
 
     Raises:
-        RpcUnavailable: too few answered.
+        RpcUnavailable: too few answered, or their heads are too far apart; the reason names each.
     """
-    heads: list[int] = []
-    failures: list[str] = []
+    heads: dict[str, int] = {}
+    silent: dict[str, str] = {}
 
     async def ask(endpoint: Endpoint, scope: trio.CancelScope) -> None:
         async def number(rpc: RpcClient) -> int:
             return quantity_from_hex(await rpc.call("eth_blockNumber"), "eth_blockNumber")
 
         if endpoint.state is EndpointState.RATE_LIMITED:
-            failures.append(f"{endpoint.name} asked for a pause")
+            silent[endpoint.name] = "asked for a pause"
             return
         try:
             head = await endpoint.exchange(number)
         except OperatingError as failure:
-            failures.append(f"{endpoint.name}: {failure}")
+            silent[endpoint.name] = shortened(str(failure), 120)
             return
         endpoint.note_head(head)
-        heads.append(head)
-        if len(heads) >= needed:
-            scope.deadline = min(scope.deadline, trio.current_time() + _GRACE_S)
+        heads[endpoint.name] = head
+        if shared_head(list(heads.values()), needed, within) is not None:
+            scope.cancel()
 
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery:
             for endpoint in voters:
                 nursery.start_soon(ask, endpoint, scope)
-    if len(heads) < needed:
-        raise RpcUnavailable(
-            ", ".join(endpoint.name for endpoint in voters),
-            f"{needed} of {len(voters)} must tell their head, but "
-            + ("; ".join(failures) or "they are late"),
-        )
-    return sorted(heads, reverse=True)[needed - 1]
+    shared = shared_head(list(heads.values()), needed, within)
+    if shared is not None:
+        return shared
+    told = ", ".join(
+        f"{endpoint.name} is at block {heads[endpoint.name]}"
+        if endpoint.name in heads
+        else f"{endpoint.name} says nothing ({silent.get(endpoint.name, 'too late')})"
+        for endpoint in voters
+    )
+    raise RpcUnavailable(
+        ", ".join(endpoint.name for endpoint in voters),
+        f"{needed} of {len(voters)} endpoints must agree on the newest block"
+        + (f" to within {within} blocks" if within else "")
+        + f", but {told}",
+    )

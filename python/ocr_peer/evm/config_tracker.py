@@ -82,6 +82,8 @@ class ConfigTracker:
         confirmations: how many blocks, its own included, a `ConfigSet` must have before it counts.
         poll_interval_s: pause between polls while nothing is awaited.
         known: digest of a configuration that the caller has already; it is not reported again.
+        newest: a configuration that is known to have been in force; an earlier one is not believed at a block
+            that is no later, as an endpoint has it that lags or still catches up with the chain.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class ConfigTracker:
         confirmations: int = 3,
         poll_interval_s: float = 60.0,
         known: ConfigDigest | None = None,
+        newest: ContractConfig | None = None,
     ) -> None:
         self.status = TrackerStatus(TrackerState.STARTING, "not polled yet")
         self._rpc = rpc
@@ -102,6 +105,7 @@ class ConfigTracker:
         self._confirmations = confirmations
         self._poll_interval_s = poll_interval_s
         self._reported = known
+        self._newest = (0, 0) if newest is None else (newest.config_count, newest.block_number)
         self._said: tuple[TrackerState, bytes | None] | None = None
         self._log = _log.bind(contract=checksum_address(contract))
 
@@ -138,6 +142,7 @@ class ConfigTracker:
         try:
             details, block = await self._confirmed()
             pending = await self._unconfirmed(details)
+            self._check_age(details, block)
             if details.config_digest in (_NONE, self._reported):
                 self._tell(details, pending)
                 return None
@@ -169,6 +174,16 @@ class ConfigTracker:
         except OperatingError:
             return None
         return latest if latest.config_digest not in (confirmed.config_digest, _NONE) else None
+
+    def _check_age(self, details: LatestConfigDetails, block: int) -> None:
+        """Refuse a state of the contract from before one that was seen. A reorganisation makes a new block of it."""
+        count, seen_at = self._newest
+        if details.config_count < count and block <= seen_at:
+            raise ConfigRefused(
+                f"at block {block} the contract has configuration {details.config_count}, but it had "
+                f"configuration {count} at block {seen_at}: the endpoints are behind"
+            )
+        self._newest = (details.config_count, max(seen_at, block))
 
     def _tell(self, details: LatestConfigDetails, pending: LatestConfigDetails | None) -> None:
         if pending is not None:

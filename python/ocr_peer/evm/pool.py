@@ -190,15 +190,16 @@ class EndpointPool:
         return await Poll(voters, calls, needed_votes(len(voters), self.settings.quorum)).result()
 
     async def agreed_head(self) -> int:
-        """The highest block that as many endpoints say they have as must agree.
+        """The newest block of as many endpoints as must agree, which are within `sync_threshold` of each other.
 
         Raises:
-            RpcUnavailable: too few endpoints answered.
+            RpcUnavailable: too few endpoints answered, or they are too far apart.
         """
         if len(self.readers) == 1:
             return quantity_from_hex(await self.call("eth_blockNumber"), "eth_blockNumber")
         voters = self._voters()
-        return await common_head(voters, needed_votes(len(voters), self.settings.quorum))
+        needed = needed_votes(len(voters), self.settings.quorum)
+        return await common_head(voters, needed, self.settings.sync_threshold)
 
     async def wait_for_head(self, timeout_s: float) -> None:
         """Return at the next new head of any endpoint, or after `timeout_s`."""

@@ -26,6 +26,7 @@ __all__ = [
     "decide",
     "needed_votes",
     "said",
+    "shared_head",
     "told_apart",
 ]
 
@@ -90,6 +91,27 @@ def decide(ballots: Mapping[str, Ballot], needed: int) -> Verdict | None:
         if len(names) >= needed:
             liars = tuple(name for name, other in ballots.items() if contradicts(other, ballot))
             return Verdict(ballot, tuple(names), liars)
+    return None
+
+
+def shared_head(heads: Sequence[int], needed: int, within: int) -> int | None:
+    """A head that at least `needed` endpoints have, and that none of those is more than `within` blocks beyond.
+
+    With an honest majority one of them is honest, so that the head is neither made up nor of long ago: one that
+    claims an old head must not make the others tell of old times.
+
+    Args:
+        heads: of all that answered.
+        needed: from `needed_votes`.
+        within: blocks; 0 for any number.
+
+    Returns:
+        The newest such head, if there is one.
+    """
+    descending = sorted(heads, reverse=True)
+    for highest, lowest in zip(descending, descending[needed - 1 :], strict=False):
+        if within == 0 or highest - lowest <= within:
+            return lowest
     return None
 
 

@@ -32,7 +32,7 @@ from ocr_peer.node.stages import StageBook
 from ocr_peer.node.watching import tell_transmissions
 from ocr_peer.pipeline import new_http_client
 from ocr_peer.protocol.config import SECOND
-from ocr_peer.protocol.reconfiguration import Membership
+from ocr_peer.protocol.reconfiguration import ContractConfig, Membership
 from ocr_peer.runtime.driver import MilestoneListener
 from ocr_peer.runtime.instance import Feed, OwnKeys, run_feed
 from ocr_peer.settings import Settings
@@ -108,7 +108,8 @@ async def run_node(settings: Settings, bootstrap: Sequence[str]) -> None:
             chain = chains[job.chain_id]
             aggregator = AggregatorChain(chain.rpc, chain.transmitter, contract=contract_address(job))
             stages = StageBook()
-            nursery.start_soon(run_feed, _feed(job, chain, aggregator, parts, stages))
+            configs = _config_tracker(job, chain, await store.load_config(contract_key(job)))
+            nursery.start_soon(run_feed, _feed(job, configs, aggregator, parts, stages))
             nursery.start_soon(tell_transmissions, aggregator.watch(), job.name, stages)
         _log.info("node running", peer_id=identity.peer_id, feeds=[job.name for job in jobs])
 
@@ -145,7 +146,20 @@ async def _open_chains(
     return chains
 
 
-def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts, stages: StageBook) -> Feed:
+def _config_tracker(job: Job, chain: _Chain, stored: ContractConfig | None) -> ConfigTracker:
+    return ConfigTracker(
+        chain.rpc,
+        chain_id=job.chain_id,
+        contract=contract_address(job),
+        confirmations=job.contract_config_confirmations,
+        poll_interval_s=job.contract_config_tracker_poll_interval_ns / SECOND,
+        newest=stored,
+    )
+
+
+def _feed(
+    job: Job, configs: ConfigTracker, aggregator: AggregatorChain, parts: _Parts, stages: StageBook
+) -> Feed:
     def started(membership: Membership) -> MilestoneListener:
         stages.learn(membership)
         return milestone_listener(job.name, membership.own_id)
@@ -159,13 +173,7 @@ def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts, s
         contract=contract_key(job),
         keys=keys,
         read_membership=membership_reader(parts.keyring, parts.identity, unique_reports=job.unique_reports),
-        configs=ConfigTracker(
-            chain.rpc,
-            chain_id=job.chain_id,
-            contract=contract_address(job),
-            confirmations=job.contract_config_confirmations,
-            poll_interval_s=job.contract_config_tracker_poll_interval_ns / SECOND,
-        ),
+        configs=configs,
         chain=aggregator,
         source=PipelineSource(job, parts.http),
         network=parts.network,
