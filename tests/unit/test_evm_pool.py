@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from ocr_peer.errors import OperatingError
 from ocr_peer.evm.endpoint import EndpointAddress, EndpointState, PoolSettings
 from ocr_peer.evm.pool import EndpointPool, endpoint_pool
 from ocr_peer.evm.rpc_errors import AnswerTooLong, RateLimited, RpcError, RpcUnavailable, UnexpectedAnswer
@@ -73,7 +77,7 @@ class Router(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def pool_of(
-    *fakes: Fake, settings: PoolSettings | None = None, send_only: str = "", **options: Any
+    *fakes: Fake, limits: PoolSettings | None = None, send_only: str = "", **options: Any
 ) -> AsyncIterator[EndpointPool]:
     """Endpoints named a, b, c, …, in this order of preference."""
     named = dict(zip("abcdefg", fakes, strict=False))
@@ -81,7 +85,7 @@ async def pool_of(
         EndpointAddress(name, f"http://user:secret@{name}/", send_only=name in send_only) for name in named
     ]
     async with httpx.AsyncClient(transport=Router(named)) as client:
-        yield endpoint_pool(addresses, chain_id=CHAIN_ID, settings=settings, client=client, **options)
+        yield endpoint_pool(addresses, chain_id=CHAIN_ID, settings=limits, client=client, **options)
 
 
 def states(pool: EndpointPool) -> str:
@@ -412,3 +416,93 @@ async def test_heads_without_end_keep_nobody_busy(autojump_clock: MockClock) -> 
                     await pool.wait_for_head(2)
                     waits += 1
     assert 50 < waits <= 101
+
+
+async def test_one_that_flaps_harms_no_call_and_fills_no_log(
+    autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = Fake(answers={"eth_gasPrice": "0x1"}), Fake(answers={"eth_gasPrice": "0x2"})
+    async with pool_of(a, b) as pool, trio.open_nursery() as nursery:
+        nursery.start_soon(pool.run)
+        for _ in range(360):
+            a.down = not a.down
+            assert await pool.call("eth_gasPrice") in ("0x1", "0x2")
+            await trio.sleep(10)
+        nursery.cancel_scope.cancel()
+    assert capsys.readouterr().out.count("endpoint.state") <= 2
+
+
+async def test_the_snapshot_counts() -> None:
+    a = Fake(answers={"eth_gasPrice": lambda _: RpcError(-32000, "no")}, delay_s=0.01)
+    async with pool_of(a) as pool:
+        for _ in range(3):
+            with pytest.raises(RpcError):
+                await pool.call("eth_gasPrice")
+        a.down = True
+        with pytest.raises(RpcUnavailable):
+            await pool.call("evm_mine")
+        (snapshot,) = pool.snapshot()
+    assert (snapshot.name, snapshot.send_only, snapshot.subscribed) == ("a", False, False)
+    assert (snapshot.calls_total, snapshot.calls_failed) == (5, 1)
+    assert snapshot.latency_s is not None
+    assert 0.01 <= snapshot.latency_s <= snapshot.call_time_s
+    assert snapshot.transitions == {EndpointState.ALIVE: 1}
+    assert "secret" not in repr(snapshot)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just("0x1"),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=8,
+)
+RESPONSES = st.builds(
+    lambda status, body: httpx.Response(status, content=body), st.integers(200, 599), st.binary(max_size=50)
+) | st.builds(
+    lambda status, value: httpx.Response(status, text=json.dumps(value)), st.integers(200, 599), JSON
+)
+
+
+@given(
+    responses=st.lists(RESPONSES, min_size=1, max_size=6),
+    results=st.lists(JSON, min_size=1, max_size=6),
+    headers=st.text(st.characters(max_codepoint=126, min_codepoint=32), max_size=12),
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_an_endpoint_sends_is_an_answer_or_an_operating_error(
+    responses: list[httpx.Response], results: list[Any], headers: str
+) -> None:
+    """One sends anything at all, one well-formed JSON-RPC with any result or error, one refuses with any header."""
+    turns = itertools.count()
+
+    def anything(_: Any) -> httpx.Response:
+        chosen = responses[next(turns) % len(responses)]
+        return httpx.Response(chosen.status_code, content=chosen.content)
+
+    def any_result(body: Any) -> httpx.Response:
+        items = body if isinstance(body, list) else [body]
+        answers = [
+            {"id": item["id"], ("error", "result")[next(turns) % 2]: results[next(turns) % len(results)]}
+            if item["method"] != "eth_chainId"
+            else {"id": item["id"], "result": hex(CHAIN_ID)}
+            for item in items
+        ]
+        return httpx.Response(200, text=json.dumps(answers if isinstance(body, list) else answers[0]))
+
+    async def asked() -> None:
+        limiting = over(429, **{"retry-after": headers})
+        async with pool_of(Fake(raw=anything), Fake(raw=any_result), Fake(raw=limiting)) as pool:
+            for method in ("eth_blockNumber", "eth_getLogs", "eth_getBlockByNumber", "eth_call", "x_y"):
+                call = (method, ({}, "0x1"))
+                for ask in (
+                    lambda call=call: pool.call(*call),
+                    lambda call=call: pool.batch([call, call]),
+                    lambda call=call: pool.agreed([call]),
+                    pool.agreed_head,
+                    lambda: pool.call("eth_sendRawTransaction", ("0x",)),
+                    pool.probe,
+                ):
+                    with suppress(OperatingError):
+                        await ask()
+            assert len(pool.snapshot()) == 3
+
+    trio.run(asked, clock=MockClock(autojump_threshold=0))

@@ -280,6 +280,7 @@ def test_the_environment_takes_precedence(tmp_path: Path) -> None:
         "OCR_PEER_P2P_ANNOUNCE_ADDRESSES": "h:2",
         "OCR_PEER_P2P_BOOTSTRAPPERS": f"{PEER}@h:3",
         "OCR_PEER_EVM_1337_HTTPURL": "http://other",
+        "OCR_PEER_EVM_1337_WSURL": "ws://other",
         "OCR_PEER_EVM_1_HTTPURL": "http://third",
         "OCR_PEER_PORT": "tcp://10.0.0.1:6690",
     }
@@ -292,6 +293,7 @@ def test_the_environment_takes_precedence(tmp_path: Path) -> None:
     assert settings.p2p.v2.announce_addresses == ("/dns/h/tcp/2",)
     assert settings.p2p.v2.default_bootstrappers == (f"/dns/h/tcp/3/p2p/{PEER}",)
     assert settings.evm[0].nodes[0].http_url == "http://other"
+    assert settings.evm[0].nodes[0].ws_url == "ws://other"
     assert settings.evm[0].nodes[1].http_url == "http://127.0.0.1:8545"
     assert settings.evm[1].nodes[0].http_url == "http://third"
     assert load_settings(written(tmp_path, ""), {"OCR_PEER_DATA_DIR": ""}).data_dir == tmp_path / "data"

@@ -37,6 +37,10 @@ _LONGEST_BACKOFF_S: Final = 60.0
 """Between two probes of an endpoint that does not answer, or of another chain."""
 
 
+_MAX_SENDING: Final = 8
+"""Transactions that one endpoint is given at once."""
+
+
 class EndpointState(StrEnum):
     """Where an endpoint stands; where Chainlink's node pool knows the state, by its name."""
 
@@ -135,6 +139,8 @@ class Endpoint:
         """In a row."""
         self.subscribed = False
         self.state = EndpointState.UNDIALED
+        self.sending = trio.CapacityLimiter(_MAX_SENDING)
+        """For transactions: each endpoint its own, so that one that hangs holds up no other."""
         self._chain_id = chain_id
         self._settings = settings
         self._verified = self._lost = False

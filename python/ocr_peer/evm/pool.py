@@ -29,8 +29,6 @@ from ocr_peer.evm.sending import send_to_all
 
 __all__ = ["EndpointPool", "endpoint_pool"]
 
-_MAX_SENDING: Final = 16
-
 _NO_VOTE: Final = frozenset(
     {EndpointState.INVALID_CHAIN_ID, EndpointState.OUTVOTED, EndpointState.UNREACHABLE}
 )
@@ -93,7 +91,6 @@ class EndpointPool:
         self._chain_id = chain_id
         self._signal = HeadSignal()
         self._stale: frozenset[str] = frozenset()
-        self._sending = trio.CapacityLimiter(_MAX_SENDING)
         self._failover = Failover(self.readers, self._refresh)
 
     @property
@@ -135,7 +132,7 @@ class EndpointPool:
             UnexpectedAnswer: the only endpoint answered with something else.
         """
         if method == "eth_sendRawTransaction":
-            return await send_to_all(self._takers(), params, self._sending)
+            return await send_to_all(self._takers(), params)
         call = (method, params)
 
         async def ask(endpoint: Endpoint) -> object:

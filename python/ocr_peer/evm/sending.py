@@ -15,16 +15,14 @@ from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, UnexpectedAnswer
 
 __all__ = ["send_to_all"]
 
-_GRACE_S: Final = 2.0
+_GRACE_S: Final = 1.0
 """Once one has taken it, the others get this long to take it, too."""
 
 _ALREADY_THERE: Final = ("already known", "already imported", "alreadyknown", "already in mempool")
 _NONCE_USED: Final = ("nonce too low", "nonce is too low", "oldnonce", "nonce has already been used")
 
 
-async def send_to_all(
-    endpoints: Sequence[Endpoint], params: Sequence[object], limit: trio.CapacityLimiter
-) -> object:
+async def send_to_all(endpoints: Sequence[Endpoint], params: Sequence[object]) -> object:
     """`eth_sendRawTransaction` at all of them at once; the answer that says most counts.
 
     Taken by any is taken, also if that one had it before. Next in weight is that its nonce is used up. After
@@ -33,7 +31,6 @@ async def send_to_all(
     Args:
         endpoints: at least one, in order of preference.
         params: of the method.
-        limit: how many exchanges may run at once, those of other transactions included.
 
     Raises:
         RpcError: none took it, and every one of them answered; the preferred one's words.
@@ -45,7 +42,7 @@ async def send_to_all(
 
     async def send(index: int, endpoint: Endpoint) -> None:
         try:
-            async with limit:
+            async with endpoint.sending:
                 answer = await endpoint.exchange(lambda rpc: rpc.call("eth_sendRawTransaction", params))
         except RpcError as refusal:
             refusals[index] = refusal
