@@ -8,10 +8,12 @@ from typing import Any
 import httpx
 import pytest
 import trio
+from eth_abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from ocr_peer import crypto
 from ocr_peer.evm.endpoint import EndpointState, PoolSettings
 from ocr_peer.evm.quorum import (
     NOTHING,
@@ -94,8 +96,15 @@ def test_answers_are_compared_by_what_is_read_out_of_them() -> None:
     assert canonical(CALL, "0xAB") == canonical(CALL, "0xab") != canonical(CALL, "0xac")
     assert canonical(CALL, None) == canonical(CALL, RpcError(-32000, "header not found")) == NOTHING
     assert canonical(CALL, RpcError(3, "execution reverted", "0xAB")) == canonical(
-        CALL, RpcError(-32000, "execution reverted", "0xab")
+        CALL, RpcError(-32000, "execution reverted", {"data": "0xab"})
     )
+    stale = crypto.keccak256(b"Error(string)")[:4] + encode(["string"], ["stale report"])
+    reverted = canonical(CALL, RpcError(3, "execution reverted", "0x" + stale.hex()))
+    assert reverted == canonical(CALL, RpcError(-32000, "execution reverted: stale report"))
+    bare = canonical(CALL, RpcError(3, "execution reverted"))
+    assert reverted != bare
+    assert not contradicts((reverted,), (bare,)), "some leave the reason out"
+    assert contradicts((reverted,), (canonical(CALL, "0x"),))
     assert canonical(("x", ()), {"b": 1, "a": [True, None]}) == canonical(
         ("x", ()), {"a": [True, None], "b": 1, "c": None}
     )
@@ -375,3 +384,15 @@ async def test_what_is_sent_at_once_is_bounded(autojump_clock: MockClock) -> Non
             for _ in range(50):
                 nursery.start_soon(pool.call, "eth_sendRawTransaction", RAW)
     assert most == 2 * 8
+
+
+async def test_an_endpoint_a_moment_behind_is_waited_for(autojump_clock: MockClock) -> None:
+    late = saying(TRUTH, head=0x63)
+
+    async def mine() -> None:
+        await trio.sleep(1)
+        late.head += 1
+
+    async with pool_of(saying(TRUTH), late) as pool, trio.open_nursery() as nursery:
+        nursery.start_soon(mine)
+        assert await pool.agreed([CALL]) == [TRUTH]

@@ -21,6 +21,9 @@ __all__ = ["Poll", "common_head"]
 _GRACE_S: Final = 1.0
 """Once there is a majority, the slower ones get this long to show that they contradict it."""
 
+_WAITS_S: Final = (0.5, 1.0, 1.5)
+"""Before an endpoint that has not got the block yet is asked again: it may be a moment behind."""
+
 
 @dataclass(slots=True)
 class Poll:
@@ -71,15 +74,19 @@ class Poll:
             ballot = tuple(canonical(*pair) for pair in zip(self.calls, answers, strict=True))
             return ballot, answers, quantity_from_hex(head, "eth_blockNumber")
 
-        try:
-            ballot, answers, head = await endpoint.exchange(ask)
-        except OperatingError as failure:
-            self._silent[endpoint.name] = str(failure)
-            return
-        endpoint.note_head(head)
-        if head < needs_block:
+        for pause_s in (*_WAITS_S, None):
+            try:
+                ballot, answers, head = await endpoint.exchange(ask)
+            except OperatingError as failure:
+                self._silent[endpoint.name] = str(failure)
+                return
+            endpoint.note_head(head)
+            if head >= needs_block:
+                break
             self._silent[endpoint.name] = f"has not got block {needs_block} yet"
-            return
+            if pause_s is None:
+                return
+            await trio.sleep(pause_s)
         self._ballots[endpoint.name], self._answers[endpoint.name] = ballot, answers
         if self._decided() is not None:
             scope.deadline = min(scope.deadline, trio.current_time() + _GRACE_S)

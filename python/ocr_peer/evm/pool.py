@@ -25,7 +25,7 @@ from ocr_peer.evm.quantity import quantity_from_hex
 from ocr_peer.evm.quorum import canonical, needed_votes
 from ocr_peer.evm.rpc import RpcClient, is_read
 from ocr_peer.evm.rpc_errors import METHOD_NOT_FOUND, RpcError
-from ocr_peer.evm.sending import send_to_all
+from ocr_peer.evm.send_to_all import send_to_all
 
 __all__ = ["EndpointPool", "endpoint_pool"]
 

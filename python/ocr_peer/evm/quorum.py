@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from ocr_peer.evm.access import Call
 from ocr_peer.evm.chain_objects import block_from_json, logs_from_json, receipt_from_json
 from ocr_peer.evm.quantity import quantity_from_hex
+from ocr_peer.evm.reverts import revert_of
 from ocr_peer.evm.rpc_errors import RpcError, UnexpectedAnswer, shortened
 
 __all__ = [
@@ -59,7 +60,7 @@ _QUANTITIES: Final = frozenset(
         "eth_estimateGas",
     }
 )
-_REVERTED: Final = 3
+_REVERTED: Final = "reverted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,13 @@ def shared_head(heads: Sequence[int], needed: int, within: int) -> int | None:
 
 
 def contradicts(one: Ballot, other: Ballot) -> bool:
-    """Whether both say something, and not the same, in answer to the same call."""
+    """Whether both say something, and not the same, in answer to the same call.
+
+    Two reverts are never a contradiction: some endpoints leave out the reason.
+    """
     return any(
-        mine != theirs and NOTHING not in (mine, theirs) for mine, theirs in zip(one, other, strict=True)
+        mine != theirs and NOTHING not in (mine, theirs) and not (_is_revert(mine) and _is_revert(theirs))
+        for mine, theirs in zip(one, other, strict=True)
     )
 
 
@@ -176,10 +181,12 @@ def told_apart(texts: Sequence[str], limit: int = 120) -> list[str]:
 
 
 def _canonical_error(error: RpcError) -> Hashable:
-    reverted = error.code == _REVERTED or error.message.lower().startswith("execution reverted")
-    if not reverted:
-        return NOTHING
-    return ("reverted", error.data.lower() if isinstance(error.data, str) else "")
+    revert = revert_of(error)
+    return NOTHING if revert is None else (_REVERTED, revert.reason)
+
+
+def _is_revert(form: Hashable) -> bool:
+    return isinstance(form, tuple) and form[:1] == (_REVERTED,)
 
 
 def _text(outcome: object | RpcError) -> str:
