@@ -14,7 +14,8 @@ import trio
 from ocr_peer.evm.chain import AggregatorChain
 from ocr_peer.evm.config_tracker import ConfigTracker
 from ocr_peer.evm.connection import check_contract, check_endpoints
-from ocr_peer.evm.endpoint import EndpointAddress, EndpointState, PoolSettings
+from ocr_peer.evm.endpoint import EndpointState
+from ocr_peer.evm.endpoint_settings import EndpointAddress, PoolSettings
 from ocr_peer.evm.pool import EndpointPool, endpoint_pool
 from ocr_peer.evm.signer import LocalSigner
 from ocr_peer.evm.transactions import InMemoryTransactionStore

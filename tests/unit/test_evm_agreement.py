@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from ocr_peer import crypto
-from ocr_peer.evm.endpoint import EndpointState, PoolSettings
+from ocr_peer.evm.endpoint import EndpointState
+from ocr_peer.evm.endpoint_settings import PoolSettings
 from ocr_peer.evm.quorum import (
     NOTHING,
     Ballot,
@@ -188,6 +189,18 @@ async def test_a_liar_is_outvoted_named_and_left_alone_for_a_while(
     assert log.count("endpoint.outvoted") == 2
     assert f"endpoint={'abc'[position]}" in log
     assert 'eth_call: "0xbb"' in log
+
+
+async def test_a_contradiction_of_long_ago_is_forgiven(autojump_clock: MockClock) -> None:
+    async with pool_of(saying(TRUTH), saying(TRUTH), saying(LIE)) as pool:
+        for _ in range(8):
+            await pool.agreed([CALL])
+            await trio.sleep(3601)
+            assert states(pool).endswith("c:Alive"), "never longer than an hour"
+        await trio.sleep(6 * 3600)
+        await pool.agreed([CALL])
+        await trio.sleep(121)
+        assert states(pool).endswith("c:Alive")
 
 
 async def test_of_two_that_disagree_nobody_is_believed_and_both_are_named() -> None:

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from ocr_peer.evm.aggregator import LATEST_CONFIG_DETAILS
 from ocr_peer.evm.config_tracker import ConfigTracker, TrackerState
-from ocr_peer.evm.endpoint import EndpointAddress
+from ocr_peer.evm.endpoint_settings import EndpointAddress
 from ocr_peer.evm.pool import EndpointPool, endpoint_pool
 from ocr_peer.evm.quantity import to_hex
 from ocr_peer.protocol.reconfiguration import ContractConfig

@@ -15,7 +15,7 @@ import pytest
 import trio
 import trio_websocket
 
-from ocr_peer.evm.endpoint import EndpointAddress
+from ocr_peer.evm.endpoint_settings import EndpointAddress
 from ocr_peer.evm.head_subscription import HeadSubscription
 from ocr_peer.evm.pool import endpoint_pool
 

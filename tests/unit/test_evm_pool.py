@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from ocr_peer.errors import OperatingError
-from ocr_peer.evm.endpoint import EndpointAddress, EndpointState, PoolSettings
+from ocr_peer.evm.endpoint import EndpointState
+from ocr_peer.evm.endpoint_settings import EndpointAddress, PoolSettings
 from ocr_peer.evm.pool import EndpointPool, endpoint_pool
 from ocr_peer.evm.rpc_errors import AnswerTooLong, RateLimited, RpcError, RpcUnavailable, UnexpectedAnswer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -13,11 +13,12 @@ import structlog
 import trio
 
 from ocr_peer.errors import OperatingError
+from ocr_peer.evm.endpoint_settings import EndpointAddress, PoolSettings
 from ocr_peer.evm.quantity import quantity_from_hex
 from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.evm.rpc_errors import RateLimited, RpcError, RpcUnavailable, UnexpectedAnswer
 
-__all__ = ["Endpoint", "EndpointAddress", "EndpointSnapshot", "EndpointState", "PoolSettings", "WrongChain"]
+__all__ = ["Endpoint", "EndpointSnapshot", "EndpointState", "WrongChain"]
 
 _T = TypeVar("_T")
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -30,6 +31,9 @@ _LONGEST_PAUSE_S: Final = 60.0
 
 _SET_ASIDE_S: Final = 120.0
 """After the first contradiction; twice as long after each further one."""
+
+_FORGIVEN_S: Final = 6 * 3600.0
+"""After so long without a contradiction the next one is the first again."""
 
 _LONGEST_SET_ASIDE_S: Final = 3600.0
 
@@ -54,34 +58,6 @@ class EndpointState(StrEnum):
     INVALID_CHAIN_ID = "InvalidChainID"
     OUTVOTED = "Outvoted"
     """It contradicted the majority, and is not asked for a while."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointAddress:
-    """One endpoint as configured. URLs may hold access keys: they stay out of `repr`."""
-
-    name: str
-    http_url: str = field(repr=False)
-    ws_url: str | None = field(default=None, repr=False)
-    send_only: bool = False
-    order: int = 100
-    """1 to 100; the lowest is asked first."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolSettings:
-    """When an endpoint counts as healthy, and how many must agree. Defaults as in Chainlink's node pool."""
-
-    poll_interval_s: float = 10.0
-    """Between two probes of each endpoint."""
-    poll_failure_threshold: int = 5
-    """Failures in a row that make an endpoint unreachable."""
-    sync_threshold: int = 5
-    """Most blocks that an endpoint may lag; 0 lets it lag without limit."""
-    no_new_heads_threshold_s: float = 180.0
-    """A head that stands still for so long is stale, if another endpoint's went on."""
-    quorum: int = 0
-    """Fewest endpoints that must agree on what matters, however few can be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +123,7 @@ class Endpoint:
         self._served: int | None = None
         self._behind = False
         self._paused_until = self._aside_until = float("-inf")
+        self._set_aside_s = 0.0
         self._calls = self._failed = self._limited = self._contradictions = self._heads = 0
         self._call_time_s = 0.0
         self._latency_s: float | None = None
@@ -211,10 +188,11 @@ class Endpoint:
     def note_contradiction(self, words: str) -> None:
         """Set it aside: a majority says something else."""
         self._contradictions += 1
-        doublings = min(self._contradictions - 1, 10)
-        pause_s = min(_SET_ASIDE_S * 2**doublings, _LONGEST_SET_ASIDE_S)
-        self._aside_until = trio.current_time() + pause_s
-        self._log.warning("endpoint.outvoted", said=words, set_aside_s=pause_s)
+        now = trio.current_time()
+        again = now - self._aside_until < _FORGIVEN_S
+        self._set_aside_s = min(2 * self._set_aside_s, _LONGEST_SET_ASIDE_S) if again else _SET_ASIDE_S
+        self._aside_until = now + self._set_aside_s
+        self._log.warning("endpoint.outvoted", said=words, set_aside_s=self._set_aside_s)
         self._settle(f"outvoted: {words}")
 
     def resumes_at(self) -> float:

@@ -7,7 +7,8 @@ from typing import Final
 
 import trio
 
-from ocr_peer.evm.endpoint import Endpoint, PoolSettings
+from ocr_peer.evm.endpoint import Endpoint
+from ocr_peer.evm.endpoint_settings import PoolSettings
 
 __all__ = ["HeadSignal", "stale_endpoints"]
 

@@ -17,7 +17,8 @@ import trio
 from ocr_peer.errors import OperatingError
 from ocr_peer.evm.access import Call
 from ocr_peer.evm.agreement import Poll, common_head
-from ocr_peer.evm.endpoint import Endpoint, EndpointAddress, EndpointSnapshot, EndpointState, PoolSettings
+from ocr_peer.evm.endpoint import Endpoint, EndpointSnapshot, EndpointState
+from ocr_peer.evm.endpoint_settings import EndpointAddress, PoolSettings
 from ocr_peer.evm.failover import USABLE, Failover, others_may_know
 from ocr_peer.evm.head_subscription import HeadSubscription
 from ocr_peer.evm.heads import HeadSignal, stale_endpoints

@@ -6,7 +6,7 @@ import structlog
 
 from ocr_peer.errors import InputError
 from ocr_peer.evm.connection import check_contract, check_endpoints
-from ocr_peer.evm.endpoint import EndpointAddress, PoolSettings
+from ocr_peer.evm.endpoint_settings import EndpointAddress, PoolSettings
 from ocr_peer.evm.pool import EndpointPool, endpoint_pool
 from ocr_peer.job import Job
 from ocr_peer.node.jobs import contract_address, contract_key
