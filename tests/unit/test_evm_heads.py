@@ -5,15 +5,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 import trio_websocket
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from ocr_peer.evm.endpoint_settings import EndpointAddress
 from ocr_peer.evm.head_subscription import HeadSubscription
@@ -268,3 +275,74 @@ async def test_the_pool_wakes_at_an_announced_head_and_goes_on_without_one() -> 
             await pool.wait_for_head(0.01)
             nursery.cancel_scope.cancel()
         await pool.aclose()
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate for `localhost` and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "localhost.pem"
+    path.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return path
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_over_tls_the_certificate_counts(
+    trusted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = self_signed(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(path)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    send, heads = trio.open_memory_channel[int](10)
+    server = Server([saying(head(7))])
+
+    async def serve(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            secure = trio.SSLStream(stream, context, server_side=True)
+            await secure.do_handshake()
+            async with trio.open_nursery() as sockets:
+                request = await trio_websocket.wrap_server_stream(sockets, secure)
+                await server.serve(request)
+
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            listeners = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
+            port = listeners[0].socket.getsockname()[1]
+            subscription = HeadSubscription(
+                f"wss://localhost:{port}",
+                name="a",
+                chain_id=CHAIN_ID,
+                on_head=send.send_nowait,
+                pauses_s=(0.01, 0.02),
+            )
+            nursery.start_soon(subscription.run)
+            if trusted:
+                assert await heads.receive() == 7
+            else:
+                log = ""
+                while "heads.lost" not in log:
+                    await trio.sleep(0.01)
+                    log += capsys.readouterr().out
+                assert "certificate verify failed" in log
+            nursery.cancel_scope.cancel()

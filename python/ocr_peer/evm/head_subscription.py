@@ -152,6 +152,8 @@ class HeadSubscription:
             return "the connection was closed" + (f" with code {code}" if code else "")
         if isinstance(error, trio_websocket.ConnectionRejected):
             return f"HTTP status {error.status_code}"
+        if isinstance(error, trio.BrokenResourceError) and error.__cause__ is not None:
+            error = error.__cause__  # what TLS found wrong
         text = shortened(str(error).replace(self._url, redacted(self._url)))
         return f"no connection: {type(error).__name__}" + (f": {text}" if text else "")
 
@@ -175,17 +177,19 @@ async def _stream(url: str, timeout_s: float) -> AsyncIterator[_Stream]:
     parts = urlsplit(url)
     secure = parts.scheme == "wss"
     host = parts.hostname or ""
-    with trio.move_on_after(timeout_s) as scope:
-        tcp = await trio.open_tcp_stream(host, parts.port or (443 if secure else 80))
-    if scope.cancelled_caught:
-        raise _Ended(f"no connection within {timeout_s:g} s")
-    stream: _Stream = tcp
-    if secure:
-        stream = trio.SSLStream(tcp, ssl.create_default_context(), server_hostname=host)
+    stream: _Stream | None = None
     try:
+        with trio.move_on_after(timeout_s) as scope:
+            stream = await trio.open_tcp_stream(host, parts.port or (443 if secure else 80))
+            if secure:
+                stream = trio.SSLStream(stream, ssl.create_default_context(), server_hostname=host)
+                await stream.do_handshake()
+        if scope.cancelled_caught or stream is None:
+            raise _Ended(f"no connection within {timeout_s:g} s")
         yield stream
     finally:
-        await trio.aclose_forcefully(stream)
+        if stream is not None:
+            await trio.aclose_forcefully(stream)
 
 
 async def _opened(
