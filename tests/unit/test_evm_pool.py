@@ -130,6 +130,9 @@ def over(status: int, **headers: str) -> Callable[[Any], httpx.Response]:
         {"answers": {"eth_getBalance": RpcError(-32601, "the method does not exist")}},
         {"answers": {"eth_getBalance": RpcError(-32000, "missing trie node 12ab")}},
         {"answers": {"eth_getBalance": RpcError(-32603, "internal error")}},
+        {"answers": {"eth_getBalance": RpcError(-32000, "unauthorized: invalid project id")}},
+        {"answers": {"eth_chainId": RpcError(-32000, "no such key")}},
+        {"raw": lambda body: httpx.Response(401, json={"id": 1, "error": {"code": -32000, "message": "no"}})},
         {"answers": {"eth_getBalance": RpcError(-32005, "daily request count exceeded")}},
     ],
 )

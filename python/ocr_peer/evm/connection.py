@@ -14,7 +14,8 @@ from ocr_peer.evm.aggregator import LATEST_CONFIG_DETAILS, decode_latest_config_
 from ocr_peer.evm.endpoint import WrongChain
 from ocr_peer.evm.pool import EndpointPool
 from ocr_peer.evm.quantity import data_from_hex, quantity_from_hex, to_hex
-from ocr_peer.evm.rpc import RpcClient, redacted
+from ocr_peer.evm.redaction import redacted
+from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, UnexpectedAnswer
 
 __all__ = ["check_contract", "check_endpoints", "connect"]

@@ -152,7 +152,11 @@ class Endpoint:
         """Ask for the chain id, whatever is known of it; raises as `exchange` does."""
 
         async def ask() -> int:
-            return quantity_from_hex(await self.rpc.call("eth_chainId"), "eth_chainId")
+            try:
+                return quantity_from_hex(await self.rpc.call("eth_chainId"), "eth_chainId")
+            except RpcError as error:
+                # Nobody is refused this: the endpoint does not serve this node at all.
+                raise RpcUnavailable(self.rpc.shown_url, f"eth_chainId: {error}", retry=False) from None
 
         served = await self._noted(ask)
         self._verified = served == self._chain_id

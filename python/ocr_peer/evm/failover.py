@@ -37,7 +37,8 @@ _PATIENCE_S: Final = 5.0
 """A call waits so long for an endpoint that asked for a pause, if there is no other."""
 
 _INTERNAL: Final = -32603
-_LACKS_STATE: Final = (
+_OF_THE_ENDPOINT: Final = (
+    # It does not have the block or its state.
     "header not found",
     "missing trie node",
     "unknown block",
@@ -45,7 +46,17 @@ _LACKS_STATE: Final = (
     "pruned",
     "historical state",
     "state is not available",
+    # It does not serve this node.
+    "unauthorized",
+    "forbidden",
+    "access denied",
+    "api key",
+    "api-key",
+    "apikey",
+    "project id",
+    "quota",
 )
+"""What errors say that have nothing to do with the question."""
 
 
 class Failover:
@@ -143,7 +154,9 @@ class Failover:
 def others_may_know(error: RpcError) -> bool:
     """Whether the error speaks of this endpoint rather than of the question."""
     words = error.message.lower()
-    return error.code in {METHOD_NOT_FOUND, _INTERNAL} or any(word in words for word in _LACKS_STATE)
+    if "revert" in words:
+        return False  # and the rest is the contract's words
+    return error.code in {METHOD_NOT_FOUND, _INTERNAL} or any(part in words for part in _OF_THE_ENDPOINT)
 
 
 def _may_pass(failures: Mapping[str, OperatingError]) -> bool:

@@ -19,7 +19,7 @@ import trio
 import trio_websocket
 
 from ocr_peer.evm.quantity import quantity_from_hex
-from ocr_peer.evm.rpc import redacted
+from ocr_peer.evm.redaction import redacted
 from ocr_peer.evm.rpc_errors import UnexpectedAnswer, shortened
 from ocr_peer.nesting import json_depth
 

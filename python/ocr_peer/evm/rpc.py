@@ -9,7 +9,6 @@ from contextlib import aclosing, suppress
 from itertools import count
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
-from urllib.parse import urlsplit
 
 import httpx
 import structlog
@@ -18,6 +17,7 @@ import trio
 from ocr_peer.evm.access import Call
 from ocr_peer.evm.quantity import quantity_from_hex
 from ocr_peer.evm.rate_limits import rate_limit_of, retry_after_s
+from ocr_peer.evm.redaction import redacted
 from ocr_peer.evm.rpc_errors import AnswerTooLong, RateLimited, RpcError, RpcUnavailable, UnexpectedAnswer
 from ocr_peer.nesting import json_depth
 
@@ -37,6 +37,9 @@ _LONGEST_PAUSE_S: Final = 5.0
 
 _PASSING_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses that say nothing about the request itself."""
+
+_NO_ACCESS: Final = frozenset({401, 402, 403, 407})
+"""HTTP statuses that say the same of every request, whatever else the answer holds."""
 
 _READS: Final = (
     "eth_get",
@@ -246,7 +249,7 @@ class RpcClient:
             with suppress(ValueError):
                 answer = json.loads(body)
         # Many nodes send JSON-RPC errors under a 4xx or 5xx; anything else under one is a proxy speaking.
-        if status >= httpx.codes.MULTIPLE_CHOICES and not _is_error(answer):
+        if status in _NO_ACCESS or (status >= httpx.codes.MULTIPLE_CHOICES and not _is_error(answer)):
             raise RpcUnavailable(self.shown_url, f"HTTP status {status}", retry=status in _PASSING_STATUS)
         if answer is None:
             raise RpcUnavailable(self.shown_url, "the answer is not JSON", retry=False)
@@ -255,28 +258,6 @@ class RpcClient:
     def _reason(self, error: Exception) -> str:
         text = " ".join(str(error).split()).replace(self._url, self.shown_url)
         return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def redacted(url: str) -> str:
-    """The URL without what is secret in it: user, password, query, and path parts that look like API keys."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return "(unreadable URL)"
-    host = f"[{host}]" if ":" in host else host
-    path = "/".join("…" if len(part) >= 16 else part for part in parts.path.split("/"))
-    return "".join(
-        [
-            f"{parts.scheme}:" if parts.scheme else "",
-            "//" if parts.netloc else "",
-            "…@" if "@" in parts.netloc else "",
-            host,
-            "" if port is None else f":{port}",
-            path,
-            "?…" if parts.query else "",
-        ]
-    )
 
 
 async def _repeated(attempt: Callable[[], Awaitable[_T]], *, repeatable: bool) -> _T:
