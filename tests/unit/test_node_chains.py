@@ -58,6 +58,9 @@ async def test_one_that_is_down_is_none_of_the_jobs_trouble(autojump_clock: Mock
     async with pool_over(Down(), feed.endpoint) as pool:
         await check_job(pool, job_of(feed), None)
         assert [item.state for item in pool.snapshot()][1] == EndpointState.ALIVE
+        asked = pool.snapshot()[0].calls_total
+        await check_job(pool, job_of(feed), None)
+        assert pool.snapshot()[0].calls_total == asked, "the next job does not wait for it again"
 
 
 async def test_all_down_stops_the_first_start_and_no_later_one(

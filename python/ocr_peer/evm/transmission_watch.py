@@ -204,7 +204,7 @@ class TransmissionWatch:
             except OperatingError as failure:
                 if not refuses_range(failure) or not self._window.narrow():
                     raise
-                self._log.info("transmission_watch.narrowed", blocks=self._window.blocks, error=str(failure))
+                self._log.debug("transmission_watch.narrowed", blocks=self._window.blocks, error=str(failure))
                 if isinstance(failure, RpcUnavailable) and not isinstance(failure, AnswerTooLong):
                     raise  # It may just be down: no reason to ask again at once.
                 continue

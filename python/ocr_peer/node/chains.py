@@ -6,6 +6,7 @@ import structlog
 
 from ocr_peer.errors import InputError
 from ocr_peer.evm.connection import check_contract, check_endpoints
+from ocr_peer.evm.endpoint import EndpointState
 from ocr_peer.evm.endpoint_settings import EndpointAddress, PoolSettings
 from ocr_peer.evm.pool import EndpointPool, endpoint_pool
 from ocr_peer.job import Job
@@ -48,7 +49,9 @@ async def check_job(pool: EndpointPool, job: Job, store: SqliteStore | None) -> 
         OperatingError: no endpoint answers any more.
     """
     try:
-        await check_endpoints(pool, job.chain_id)
+        # Once for all jobs of a chain: one that hangs would hold up each of them.
+        if not any(endpoint.state is EndpointState.ALIVE for endpoint in pool.readers):
+            await check_endpoints(pool, job.chain_id)
         await check_contract(pool, job.chain_id, contract_address(job))
     except InputError as error:
         if error.field != "HTTPURL" or store is None or await store.load_config(contract_key(job)) is None:
