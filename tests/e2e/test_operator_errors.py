@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,6 +150,18 @@ def test_unreachable_rpc(node: Surroundings) -> None:
     line = refused(node.run())
     assert NOWHERE in line
     assert "HTTPURL" in line
+
+
+def test_one_endpoint_of_another_chain(node: Surroundings) -> None:
+    command = [sys.executable, "-m", "tests.e2e.rpc_proxy", node.rpc_url, "stranger"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stranger:
+        assert stranger.stdout is not None
+        url = stranger.stdout.readline().strip()
+        table = f'[[EVM.Nodes]]\nName = "backup"\nHTTPURL = "{url}"\n\n[EVM.NodePool]'
+        node.edit("node.toml", "[EVM.NodePool]", table)
+        line = refused(node.run())
+        stranger.terminate()
+    assert f'endpoint "backup" ({url}) serves chain 5' in line
 
 
 def test_wrong_chain_id(node: Surroundings) -> None:

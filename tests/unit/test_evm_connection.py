@@ -10,8 +10,9 @@ import pytest
 from trio.testing import MockClock
 
 from ocr_peer.errors import InputError
-from ocr_peer.evm.connection import connect
+from ocr_peer.evm.connection import check_endpoints, connect
 from ocr_peer.evm.rpc import RpcClient
+from tests.unit import test_evm_pool as fakes
 from tests.unit.test_evm_feed import CHAIN_ID, URL, Feed, deployed_feed
 
 
@@ -66,3 +67,31 @@ async def test_another_contract_at_the_address(feed: Feed) -> None:
     feed.endpoint.refused = {"eth_call": "execution reverted"}
     with pytest.raises(InputError, match=r"contractID = 0x.*no OCR2 aggregator"):
         await connected(feed)
+
+
+async def test_one_endpoint_that_is_down_is_a_warning_while_another_answers(
+    autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with fakes.pool_of(fakes.Fake(down=True), fakes.Fake()) as pool:
+        await check_endpoints(pool, fakes.CHAIN_ID)
+    assert "endpoint does not answer" in capsys.readouterr().out
+
+
+async def test_all_endpoints_down(autojump_clock: MockClock) -> None:
+    async with fakes.pool_of(fakes.Fake(down=True), fakes.Fake(down=True)) as pool:
+        with pytest.raises(InputError, match=r"HTTPURL = .*connection refused; the other 1 do not answer"):
+            await check_endpoints(pool, fakes.CHAIN_ID)
+    async with fakes.pool_of(fakes.Fake(down=True), fakes.Fake(), send_only="b") as pool:
+        with pytest.raises(InputError, match=r"HTTPURL = http://…@a/: ConnectError: connection refused;"):
+            await check_endpoints(pool, fakes.CHAIN_ID)
+
+
+@pytest.mark.parametrize("send_only", ["", "b"])
+async def test_an_endpoint_of_another_chain_is_named(send_only: str) -> None:
+    async with fakes.pool_of(fakes.Fake(), fakes.Fake(chain_id=5), send_only=send_only) as pool:
+        with pytest.raises(InputError) as caught:
+            await check_endpoints(pool, fakes.CHAIN_ID)
+    message = (
+        'relayConfig.chainID = 1337: endpoint "b" (http://…@b/) serves chain 5; write 5, or set its HTTPURL'
+    )
+    assert str(caught.value).startswith(message)

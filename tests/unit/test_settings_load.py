@@ -15,6 +15,7 @@ from ocr_peer.settings import (
     GasEstimatorSettings,
     KeystoreSettings,
     LogSettings,
+    NodePoolSettings,
     P2PSettings,
     P2PV2Settings,
     RemoteSignerSettings,
@@ -54,6 +55,7 @@ DeltaReconcile = "1m30s"
 [[EVM]]
 ChainID = "1337"
 FinalityDepth = 12
+NoNewHeadsThreshold = "1m30s"
 
 [[EVM.Nodes]]
 Name = "primary"
@@ -62,6 +64,15 @@ HTTPURL = "https://rpc.example.org/v3/key"
 [[EVM.Nodes]]
 Name = "second"
 HTTPURL = "http://127.0.0.1:8545"
+WSURL = "ws://127.0.0.1:8546"
+SendOnly = true
+Order = 7
+
+[EVM.NodePool]
+PollInterval = "4s"
+PollFailureThreshold = 2
+SyncThreshold = 0
+quorum = 3
 
 [EVM.GasEstimator]
 EIP1559DynamicFees = false
@@ -134,7 +145,7 @@ def test_every_option_is_read(tmp_path: Path) -> None:
                 1337,
                 (
                     RpcNodeSettings("primary", "https://rpc.example.org/v3/key"),
-                    RpcNodeSettings("second", "http://127.0.0.1:8545"),
+                    RpcNodeSettings("second", "http://127.0.0.1:8545", "ws://127.0.0.1:8546", True, 7),
                 ),
                 GasEstimatorSettings(
                     15 * 10**17,
@@ -154,6 +165,8 @@ def test_every_option_is_read(tmp_path: Path) -> None:
                     Duration(2 * SECOND),
                 ),
                 finality_depth=12,
+                no_new_heads_threshold=Duration(90 * SECOND),
+                node_pool=NodePoolSettings(Duration(4 * SECOND), 2, 0, 3),
             ),
             ChainSettings(1, (RpcNodeSettings("mainnet", "http://127.0.0.1:8546"),)),
         ),
@@ -259,6 +272,16 @@ EVM = "[[EVM]]\nChainID='1'\n[[EVM.Nodes]]\nName='a'\nHTTPURL='http://h'\n"
             "node.toml:9: EVM[0].Nodes[1].HttpUri = …: unknown option; did you mean HTTPURL?",
         ),
         (EVM + "[[EVM.Nodes]]\nName='a'\nHTTPURL='http://h'", 'two endpoints are named "a"; give each its'),
+        (EVM + "SendOnly = true", "every endpoint is SendOnly; add one that can be asked"),
+        (EVM + "Order = 0", "Order = 0: too small; set at least 1"),
+        (EVM + "SendOnly = 1", "SendOnly = 1: not true or false; write true or false"),
+        (
+            EVM + "WSURL = 'http://user:secret@h'",
+            "node.toml:6: EVM[0].Nodes[0].WSURL = …: the scheme is not ws or wss; write a URL such as",
+        ),
+        (EVM + "[EVM.NodePool]\nPollInterval = '0s'", "PollInterval = 0s: not positive; write a duration"),
+        (EVM + "[EVM.NodePool]\nSyncTreshold = 5", "unknown option; did you mean SyncThreshold?"),
+        (EVM + "[EVM.NodePool]\nquorum = -1", "quorum = -1: too small; set at least 0"),
         (EVM + EVM, "two tables for chain 1; merge them into one [[EVM]] table"),
         (
             EVM.replace("http://h", "ftp://user:secret@h"),
@@ -318,6 +341,7 @@ def test_the_environment_takes_precedence(tmp_path: Path) -> None:
         "OCR_PEER_P2P_ANNOUNCE_ADDRESSES": "h:2",
         "OCR_PEER_P2P_BOOTSTRAPPERS": f"{PEER}@h:3",
         "OCR_PEER_EVM_1337_HTTPURL": "http://other",
+        "OCR_PEER_EVM_1337_WSURL": "ws://other",
         "OCR_PEER_EVM_1_HTTPURL": "http://third",
         "OCR_PEER_PORT": "tcp://10.0.0.1:6690",
     }
@@ -330,6 +354,7 @@ def test_the_environment_takes_precedence(tmp_path: Path) -> None:
     assert settings.p2p.v2.announce_addresses == ("/dns/h/tcp/2",)
     assert settings.p2p.v2.default_bootstrappers == (f"/dns/h/tcp/3/p2p/{PEER}",)
     assert settings.evm[0].nodes[0].http_url == "http://other"
+    assert settings.evm[0].nodes[0].ws_url == "ws://other"
     assert settings.evm[0].nodes[1].http_url == "http://127.0.0.1:8545"
     assert settings.evm[1].nodes[0].http_url == "http://third"
     assert load_settings(written(tmp_path, ""), {"OCR_PEER_DATA_DIR": ""}).data_dir == tmp_path / "data"

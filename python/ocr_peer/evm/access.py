@@ -52,6 +52,15 @@ class ChainAccess(Protocol):
         """
         ...
 
+    async def agreed_head(self) -> int:
+        """The newest block that enough endpoints say they have: one that `agreed` can be asked about.
+
+        Raises:
+            RpcUnavailable: too few endpoints answered, or their heads are too far apart.
+            UnexpectedAnswer: the only endpoint answered with something else.
+        """
+        ...
+
     async def wait_for_head(self, timeout_s: float) -> None:
         """Return at the next new block, or after `timeout_s` where none is announced."""
         ...

@@ -18,6 +18,7 @@ from ocr_peer.evm.packed import encode_transmission
 from ocr_peer.evm.quantity import data_from_hex, quantity_from_hex, to_hex
 from ocr_peer.evm.reverts import Refusal
 from ocr_peer.evm.round_requests import RoundRequests
+from ocr_peer.evm.rpc_errors import AnswerTooLong, RpcError
 from ocr_peer.evm.transmission_watch import TransmissionWatch
 from ocr_peer.evm.transmitter import TransactionRefused, Transmitter
 from ocr_peer.protocol.config import Instant, ReportFormat
@@ -64,6 +65,15 @@ class AggregatorChain:
     async def view(self) -> ChainView:
         """The aggregator's state now; one exchange, two at the first look and after a long pause.
 
+        One endpoint answers, as in libocr: at the newest block honest endpoints differ all the time, so that
+        asking for agreement would cost most rounds a block, and what a wrong view can do is bounded by the
+        protocol. A view that is too new keeps this oracle from transmitting, which the next stages make up
+        for; one that is too old makes it transmit what is there already, which the transmitter's simulation
+        shows to be stale; a wrong answer makes it ask for a report that is not due, or not ask for one that
+        is, and it takes more than f such oracles to have an effect. An endpoint that lags is not asked
+        (`EndpointPool`). What would have an effect by itself, the configuration, needs agreement
+        (`ConfigTracker`).
+
         Raises:
             OperatingError: the endpoint does not answer, or not sensibly.
         """
@@ -72,8 +82,7 @@ class AggregatorChain:
                 quantity_from_hex(await self._rpc.call("eth_blockNumber"), "eth_blockNumber")
             )
         call = {"to": to_hex(self._contract), "data": to_hex(LATEST_TRANSMISSION_DETAILS.encode_call())}
-        calls: list[Call] = [("eth_blockNumber", ()), ("eth_call", (call, "latest")), self._requests.query()]
-        head, latest, requests = await self._rpc.batch(calls)
+        head, latest, requests = await self._read([("eth_blockNumber", ()), ("eth_call", (call, "latest"))])
         self._requests.take(quantity_from_hex(result_of(head), "eth_blockNumber"), requests)
         self._looked_at = trio.current_time()
         details = decode_latest_transmission_details(
@@ -91,6 +100,14 @@ class AggregatorChain:
             requested_round=0 if requested is None else requested.round,
             read_at=Instant(self._clock_ns()),
         )
+
+    async def _read(self, calls: list[Call]) -> list[object | RpcError]:
+        while True:
+            try:
+                return await self._rpc.batch([*calls, self._requests.query()])
+            except AnswerTooLong as failure:
+                if not self._requests.narrow(failure):
+                    raise
 
     async def transmit(self, transmit: Transmit) -> None:
         """Bring a report on chain. That another oracle was first is no error: the report is there.

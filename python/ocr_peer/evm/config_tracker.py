@@ -2,8 +2,11 @@
 
 Rules: libocr `offchainreporting2plus/internal/managed/track_config.go`.
 
-The contract is polled: subscriptions lose events, a poll does not. What an event says is believed only if
-its digest, recomputed here, is the one that the contract itself calls the latest.
+The contract is polled: subscriptions lose events, a poll does not. It is asked at the newest block that has
+the confirmations, so that a reorganisation above that block is none to us, and one below it just shows
+another configuration. Where there are several endpoints, a majority must agree on that block's number, on the
+digest that the contract calls the latest in it, and on the event; and the event is believed only if its digest,
+recomputed here, is that one.
 """
 
 from __future__ import annotations
@@ -27,13 +30,16 @@ from ocr_peer.evm.aggregator import (
     decode_latest_config_details,
 )
 from ocr_peer.evm.chain_objects import logs_from_json, result_of
-from ocr_peer.evm.quantity import data_from_hex, quantity, quantity_from_hex, to_hex
+from ocr_peer.evm.quantity import data_from_hex, quantity, to_hex
 from ocr_peer.protocol.config import ConfigDigest
 from ocr_peer.protocol.reconfiguration import ContractConfig
 
 __all__ = ["ConfigRefused", "ConfigTracker", "TrackerState", "TrackerStatus"]
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+_NONE: Final = ConfigDigest(bytes(32))
+"""Digest before the first configuration."""
 
 _FIRST_PAUSE_S: Final = 0.5
 """While something is awaited the pauses begin here and double."""
@@ -76,6 +82,8 @@ class ConfigTracker:
         confirmations: how many blocks, its own included, a `ConfigSet` must have before it counts.
         poll_interval_s: pause between polls while nothing is awaited.
         known: digest of a configuration that the caller has already; it is not reported again.
+        newest: a configuration that is known to have been in force; an earlier one is not believed at a block
+            that is no later, as an endpoint has it that lags or still catches up with the chain.
     """
 
     def __init__(
@@ -87,21 +95,25 @@ class ConfigTracker:
         confirmations: int = 3,
         poll_interval_s: float = 60.0,
         known: ConfigDigest | None = None,
+        newest: ContractConfig | None = None,
     ) -> None:
         self.status = TrackerStatus(TrackerState.STARTING, "not polled yet")
         self._rpc = rpc
         self._chain_id = chain_id
         self._contract = contract
+        self._question = {"to": to_hex(contract), "data": to_hex(LATEST_CONFIG_DETAILS.encode_call())}
         self._confirmations = confirmations
         self._poll_interval_s = poll_interval_s
         self._reported = known
+        self._newest = (0, 0) if newest is None else (newest.config_count, newest.block_number)
         self._said: tuple[TrackerState, bytes | None] | None = None
         self._log = _log.bind(contract=checksum_address(contract))
 
     async def run(self, configs: trio.MemorySendChannel[ContractConfig]) -> None:
         """Send every new configuration to `configs`; returns when its receiver is closed.
 
-        A configuration that a reorganisation brings back is new again. Failures of the endpoint are
+        A configuration that a reorganisation brings back is new again. One that it takes away without
+        another in its place stays in force here until the contract has one again. Failures of the endpoint are
         logged once and waited out.
         """
         pause = _FIRST_PAUSE_S
@@ -116,7 +128,10 @@ class ConfigTracker:
                 self._reported = config.config_digest
             pause = _FIRST_PAUSE_S if self.status.state != before else 2 * pause
             pause = min(pause, self._longest_pause())
-            await trio.sleep(pause)
+            if self.status.state == TrackerState.CONFIRMING:
+                await self._rpc.wait_for_head(pause)
+            else:
+                await trio.sleep(pause)
 
     async def poll(self) -> ContractConfig | None:
         """Look once; updates `status`.
@@ -125,21 +140,13 @@ class ConfigTracker:
             A confirmed configuration other than the one reported last, if there is one.
         """
         try:
-            details, head = await self._latest()
-            if not any(details.config_digest):
-                self._become(TrackerState.UNCONFIGURED, "the contract has no configuration yet")
+            details, block = await self._confirmed()
+            pending = await self._unconfirmed(details)
+            self._check_age(details, block)
+            if details.config_digest in (_NONE, self._reported):
+                self._tell(details, pending)
                 return None
-            if details.config_digest == self._reported:
-                self._become(
-                    TrackerState.CURRENT, f"configuration {details.config_count}", details.config_digest
-                )
-                return None
-            needed = details.block_number + self._confirmations - 1
-            if head < needed:
-                awaited = f"configuration {details.config_count} waits for block {needed}"
-                self._become(TrackerState.CONFIRMING, awaited, details.config_digest)
-                return None
-            config = await self._fetch(details)
+            config = await self._fetch(details, block)
         except ConfigRefused as refusal:
             self._become(TrackerState.REFUSED, str(refusal))
             return None
@@ -149,15 +156,51 @@ class ConfigTracker:
         self._become(TrackerState.CURRENT, f"configuration {config.config_count}", config.config_digest)
         return config
 
-    async def _latest(self) -> tuple[LatestConfigDetails, int]:
-        call = {"to": to_hex(self._contract), "data": to_hex(LATEST_CONFIG_DETAILS.encode_call())}
-        head, details = await self._rpc.batch([("eth_blockNumber", ()), ("eth_call", (call, "latest"))])
-        return (
-            decode_latest_config_details(data_from_hex(result_of(details), "latestConfigDetails")),
-            quantity_from_hex(result_of(head), "eth_blockNumber"),
-        )
+    async def _confirmed(self) -> tuple[LatestConfigDetails, int]:
+        """What the contract says at the newest confirmed block, and that block's number."""
+        block = max(0, await self._rpc.agreed_head() - (self._confirmations - 1))
+        (answer,) = await self._rpc.agreed([("eth_call", (self._question, quantity(block)))])
+        data = data_from_hex(result_of(answer), "latestConfigDetails")
+        # Empty: the contract itself is younger than that.
+        return decode_latest_config_details(data) if data else LatestConfigDetails(0, 0, _NONE), block
 
-    async def _fetch(self, details: LatestConfigDetails) -> ContractConfig:
+    async def _unconfirmed(self, confirmed: LatestConfigDetails) -> LatestConfigDetails | None:
+        """A newer configuration that still gathers confirmations; only told, so that one endpoint's word will do."""
+        if self._confirmations == 1:
+            return None
+        try:
+            answer = await self._rpc.call("eth_call", (self._question, "latest"))
+            latest = decode_latest_config_details(data_from_hex(answer, "latestConfigDetails"))
+        except OperatingError:
+            return None
+        return latest if latest.config_digest not in (confirmed.config_digest, _NONE) else None
+
+    def _check_age(self, details: LatestConfigDetails, block: int) -> None:
+        """Refuse a state of the contract from before one that was seen. A reorganisation makes a new block of it."""
+        count, seen_at = self._newest
+        if details.config_count < count and block <= seen_at:
+            raise ConfigRefused(
+                f"at block {block} the contract has configuration {details.config_count}, but it had "
+                f"configuration {count} at block {seen_at}: the endpoints are behind"
+            )
+        self._newest = (details.config_count, max(seen_at, block))
+
+    def _tell(self, details: LatestConfigDetails, pending: LatestConfigDetails | None) -> None:
+        if pending is not None:
+            needed = pending.block_number + self._confirmations - 1
+            awaited = f"configuration {pending.config_count} waits for block {needed}"
+            self._become(TrackerState.CONFIRMING, awaited, pending.config_digest)
+        elif details.config_digest == _NONE:
+            self._become(TrackerState.UNCONFIGURED, "the contract has no configuration yet")
+        else:
+            self._become(TrackerState.CURRENT, f"configuration {details.config_count}", details.config_digest)
+
+    async def _fetch(self, details: LatestConfigDetails, confirmed_block: int) -> ContractConfig:
+        if details.block_number > confirmed_block:
+            raise ConfigRefused(
+                f"the contract says at block {confirmed_block} that it was configured in block "
+                f"{details.block_number}"
+            )
         block = quantity(details.block_number)
         query = {
             "address": to_hex(self._contract),
@@ -165,7 +208,8 @@ class ConfigTracker:
             "toBlock": block,
             "topics": [to_hex(CONFIG_SET.topic)],
         }
-        logs = logs_from_json(await self._rpc.call("eth_getLogs", (query,)))
+        (answer,) = await self._rpc.agreed([("eth_getLogs", (query,))])
+        logs = logs_from_json(result_of(answer))
         # Of several configurations set in one block only the last is in force.
         configs = [decode_config_set(log) for log in logs if log.address == self._contract]
         matching = [config for config in configs if config.config_digest == details.config_digest]

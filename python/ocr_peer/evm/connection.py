@@ -1,21 +1,28 @@
-"""Checks, before anything starts, that an endpoint serves the chain and the contract that the operator means."""
+"""Checks, before anything starts, that endpoints serve the chain and the contract that the operator means."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
 import httpx
+import structlog
 
-from ocr_peer.errors import InputError
+from ocr_peer.errors import InputError, OperatingError
+from ocr_peer.evm.access import ChainAccess
 from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.aggregator import LATEST_CONFIG_DETAILS, decode_latest_config_details
 from ocr_peer.evm.contract_type import check_report_format
+from ocr_peer.evm.endpoint import WrongChain
+from ocr_peer.evm.pool import EndpointPool
 from ocr_peer.evm.quantity import data_from_hex, quantity_from_hex, to_hex
-from ocr_peer.evm.rpc import RpcClient, redacted
+from ocr_peer.evm.redaction import redacted
+from ocr_peer.evm.rpc import RpcClient
 from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, UnexpectedAnswer
 from ocr_peer.protocol.config import ReportFormat
 
-__all__ = ["connect"]
+__all__ = ["check_contract", "check_endpoints", "connect"]
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 async def connect(
@@ -46,7 +53,7 @@ async def connect(
     rpc = RpcClient(rpc_url, timeout_s=timeout_s, client=client)
     try:
         await _check_chain(rpc, chain_id)
-        await _check_contract(rpc, chain_id, contract)
+        await check_contract(rpc, chain_id, contract)
         if report_format is not None:
             await check_report_format(rpc, contract, report_format)
     except BaseException:
@@ -55,30 +62,45 @@ async def connect(
     return rpc
 
 
-async def _check_chain(rpc: RpcClient, chain_id: int) -> None:
-    try:
-        served = quantity_from_hex(await rpc.call("eth_chainId"), "eth_chainId")
-    except RpcUnavailable as unavailable:
-        raise InputError(
-            "HTTPURL", rpc.shown_url, unavailable.reason, "check the address, and that the endpoint runs"
-        ) from None
-    except (RpcError, UnexpectedAnswer) as error:
-        raise InputError(
-            "HTTPURL",
-            rpc.shown_url,
-            f"no Ethereum endpoint: {error}",
-            "give the address of a JSON-RPC endpoint",
-        ) from None
-    if served != chain_id:
-        raise InputError(
-            "relayConfig.chainID",
-            chain_id,
-            f"{rpc.shown_url} serves chain {served}",
-            f"write {served}, or set HTTPURL to an endpoint of chain {chain_id}",
-        )
+async def check_endpoints(pool: EndpointPool, chain_id: int) -> None:
+    """Ask every endpoint for its chain. One that does not answer is a warning if another does.
+
+    Args:
+        pool: the endpoints.
+        chain_id: `relayConfig.chainID` of the job.
+
+    Raises:
+        InputError: an endpoint serves another chain, or none that can be read answers.
+    """
+    failures = await pool.probe()
+    for endpoint in pool.endpoints:
+        failure = failures.get(endpoint.name)
+        if isinstance(failure, WrongChain):
+            shown = endpoint.rpc.shown_url
+            named = shown if len(pool.endpoints) == 1 else f'endpoint "{endpoint.name}" ({shown})'
+            raise InputError(
+                "relayConfig.chainID",
+                chain_id,
+                f"{named} serves chain {failure.served}",
+                f"write {failure.served}, or set its HTTPURL to an endpoint of chain {chain_id}",
+            )
+    if all(endpoint.name in failures for endpoint in pool.readers):
+        first = pool.readers[0]
+        raise _no_answer(first.rpc.shown_url, failures[first.name], others=len(pool.readers) - 1)
+    for endpoint in pool.endpoints:
+        if endpoint.name in failures:
+            _log.warning(
+                "endpoint does not answer", endpoint=endpoint.name, reason=str(failures[endpoint.name])
+            )
 
 
-async def _check_contract(rpc: RpcClient, chain_id: int, contract: bytes) -> None:
+async def check_contract(rpc: ChainAccess, chain_id: int, contract: bytes) -> None:
+    """Make sure of an OCR2 aggregator at that address.
+
+    Raises:
+        InputError: there is none.
+        OperatingError: the chain does not answer.
+    """
     address = checksum_address(contract)
     code = data_from_hex(await rpc.call("eth_getCode", (to_hex(contract), "latest")), "eth_getCode")
     if not code:
@@ -99,3 +121,31 @@ async def _check_contract(rpc: RpcClient, chain_id: int, contract: bytes) -> Non
             "the contract there is no OCR2 aggregator: it does not answer latestConfigDetails()",
             "give the address of the aggregator itself, not of its proxy",
         ) from None
+
+
+async def _check_chain(rpc: RpcClient, chain_id: int) -> None:
+    try:
+        served = quantity_from_hex(await rpc.call("eth_chainId"), "eth_chainId")
+    except OperatingError as failure:
+        raise _no_answer(rpc.shown_url, failure) from None
+    if served != chain_id:
+        raise InputError(
+            "relayConfig.chainID",
+            chain_id,
+            f"{rpc.shown_url} serves chain {served}",
+            f"write {served}, or set HTTPURL to an endpoint of chain {chain_id}",
+        )
+
+
+def _no_answer(shown_url: str, failure: OperatingError, *, others: int = 0) -> InputError:
+    too = f"; the other {others} do not answer either" if others else ""
+    if isinstance(failure, RpcUnavailable):
+        return InputError(
+            "HTTPURL", shown_url, failure.reason + too, "check the address, and that the endpoint runs"
+        )
+    return InputError(
+        "HTTPURL",
+        shown_url,
+        f"no Ethereum endpoint: {failure}{too}",
+        "give the address of a JSON-RPC endpoint",
+    )

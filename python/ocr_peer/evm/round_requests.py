@@ -6,9 +6,11 @@ from typing import Final
 
 import structlog
 
+from ocr_peer.errors import OperatingError
 from ocr_peer.evm.access import Call
 from ocr_peer.evm.aggregator import ROUND_REQUESTED, RoundRequested, decode_round_requested
 from ocr_peer.evm.chain_objects import logs_from_json
+from ocr_peer.evm.log_ranges import BlockWindow
 from ocr_peer.evm.quantity import quantity, to_hex
 from ocr_peer.evm.rpc_errors import RpcError
 
@@ -31,13 +33,19 @@ class RoundRequests:
     def __init__(self, contract: bytes, *, lookback_blocks: int) -> None:
         self.latest: RoundRequested | None = None
         self._contract = contract
-        self._window = lookback_blocks
+        self._window = BlockWindow(lookback_blocks)
+        self._began = False
+        self._head = 0
         self._from_block = 0
         self._found_at = 0
 
     def begin(self, head: int) -> None:
         """Look back no further than the window; to be called when many blocks may have passed."""
-        self._from_block = max(self._from_block, head - self._window + 1, 0)
+        if self._began:
+            self._window.widen()  # Once in a while: what was refused may be taken now.
+        self._began = True
+        self._head = head
+        self._from_block = max(self._from_block, head - self._window.blocks + 1, 0)
 
     def query(self) -> Call:
         """The call whose outcome `take` wants."""
@@ -59,10 +67,9 @@ class RoundRequests:
         An endpoint that refuses the range gets half of it next time: a request missed costs one early
         report, nothing more.
         """
+        self._head = head
         if isinstance(outcome, RpcError):
-            self._window = max(1, self._window // 2)
-            self._from_block = max(head - self._window + 1, 0)
-            _log.info("round_requests.narrowed", blocks=self._window, error=str(outcome))
+            self.narrow(outcome)
             return
         logs = [log for log in logs_from_json(outcome) if log.address == self._contract]
         if logs:
@@ -70,4 +77,12 @@ class RoundRequests:
             self.latest, self._found_at = decode_round_requested(newest), newest.block_number
         elif self._found_at >= self._from_block:
             self.latest = None  # a reorganisation took it away
-        self._from_block = max(head - min(_OVERLAP_BLOCKS, self._window) + 1, 0)
+        self._from_block = max(head - min(_OVERLAP_BLOCKS, self._window.blocks) + 1, 0)
+
+    def narrow(self, failure: OperatingError) -> bool:
+        """The range was too long: look at half of it next time; returns whether it got shorter."""
+        narrower = self._window.narrow()
+        self._from_block = max(self._head - self._window.blocks + 1, 0)
+        if narrower:
+            _log.info("round_requests.narrowed", blocks=self._window.blocks, error=str(failure))
+        return narrower

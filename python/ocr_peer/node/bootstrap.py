@@ -10,10 +10,10 @@ import trio
 
 from ocr_peer.errors import InputError
 from ocr_peer.evm.config_tracker import ConfigTracker
-from ocr_peer.evm.connection import connect
 from ocr_peer.job import Job
 from ocr_peer.keystore import read_password, unlock_keyring
 from ocr_peer.libp2p_network import open_bootstrap_node
+from ocr_peer.node.chains import check_job, pool_of
 from ocr_peer.node.jobs import chain_of, contract_address, load_jobs
 from ocr_peer.protocol.config import SECOND
 from ocr_peer.protocol.reconfiguration import ContractConfig
@@ -61,11 +61,11 @@ async def run_bootstrap(settings: Settings, on_ready: Callable[[tuple[str, ...]]
 
 
 async def _follow(settings: Settings, job: Job, members: dict[str, frozenset[str]]) -> None:
-    chain = chain_of(job, settings)
-    rpc = await connect(chain.nodes[0].http_url, job.chain_id, contract_address(job))
+    pool = pool_of(chain_of(job, settings))
     try:
+        await check_job(pool, job, None)
         tracker = ConfigTracker(
-            rpc,
+            pool,
             chain_id=job.chain_id,
             contract=contract_address(job),
             confirmations=job.contract_config_confirmations,
@@ -73,6 +73,7 @@ async def _follow(settings: Settings, job: Job, members: dict[str, frozenset[str
         )
         send, receive = trio.open_memory_channel[ContractConfig](1)
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(pool.run)
             nursery.start_soon(tracker.run, send)
             async for published in receive:
                 try:
@@ -81,4 +82,4 @@ async def _follow(settings: Settings, job: Job, members: dict[str, frozenset[str
                     _log.error("configuration refused", job=job.name, reason=str(error))
     finally:
         with trio.CancelScope(shield=True):
-            await rpc.aclose()
+            await pool.aclose()

@@ -14,12 +14,12 @@ from ocr_peer import crypto
 from ocr_peer.errors import InputError
 from ocr_peer.evm.chain import AggregatorChain
 from ocr_peer.evm.config_tracker import ConfigTracker
-from ocr_peer.evm.connection import connect
-from ocr_peer.evm.rpc import RpcClient
+from ocr_peer.evm.pool import EndpointPool
 from ocr_peer.evm.transmitter import Transmitter
 from ocr_peer.job import Job
 from ocr_peer.keystore import Keyring, PublicIdentity, public_identity, read_password, unlock_keyring
 from ocr_peer.libp2p_network import Libp2pNetwork, open_libp2p_network
+from ocr_peer.node.chains import check_job, pool_of
 from ocr_peer.node.heartbeat import FreshnessWatch
 from ocr_peer.node.jobs import chain_of, check_keys, contract_address, contract_key, load_jobs
 from ocr_peer.node.logs import milestone_listener
@@ -27,11 +27,14 @@ from ocr_peer.node.membership import membership_reader
 from ocr_peer.node.observation import PipelineSource
 from ocr_peer.node.peer_records import PeerRecordKeeper
 from ocr_peer.node.sending import open_transmitter, sending_identity
+from ocr_peer.node.stages import StageBook
 from ocr_peer.node.watching import tell_transmissions
 from ocr_peer.pipeline import new_http_client
 from ocr_peer.protocol.config import SECOND
+from ocr_peer.protocol.reconfiguration import ContractConfig, Membership
+from ocr_peer.runtime.driver import MilestoneListener
 from ocr_peer.runtime.instance import Feed, OwnKeys, run_feed
-from ocr_peer.settings import ChainSettings, Settings
+from ocr_peer.settings import Settings
 from ocr_peer.store import SqliteStore, open_store
 
 __all__ = ["run_node"]
@@ -43,7 +46,7 @@ _log = structlog.get_logger(__name__)
 class _Chain:
     """One chain as the node's feeds share it."""
 
-    rpc: RpcClient
+    rpc: EndpointPool
     transmitter: Transmitter
 
 
@@ -56,6 +59,15 @@ class _Parts:
     store: SqliteStore
     network: Libp2pNetwork
     http: httpx.AsyncClient
+
+
+@dataclass(frozen=True, slots=True)
+class _Watches:
+    """What is followed of a feed's contract beside its answers."""
+
+    configs: ConfigTracker
+    freshness: FreshnessWatch
+    stages: StageBook
 
 
 async def run_node(settings: Settings, bootstrap: Sequence[str]) -> None:
@@ -98,6 +110,7 @@ async def run_node(settings: Settings, bootstrap: Sequence[str]) -> None:
         nursery = await stack.enter_async_context(trio.open_nursery())
         nursery.start_soon(records.run)
         for chain in chains.values():
+            nursery.start_soon(chain.rpc.run)
             nursery.start_soon(chain.transmitter.run)
         for job in jobs:
             chain = chains[job.chain_id]
@@ -108,9 +121,12 @@ async def run_node(settings: Settings, bootstrap: Sequence[str]) -> None:
                 report_format=job.report_format,
             )
             freshness = FreshnessWatch(chain.rpc, contract_address(job), feed=job.name)
-            nursery.start_soon(run_feed, _feed(job, chain, aggregator, parts, freshness))
+            stages = StageBook()
+            configs = _config_tracker(job, chain, await store.load_config(contract_key(job)))
+            watches = _Watches(configs, freshness, stages)
+            nursery.start_soon(run_feed, _feed(job, chain, aggregator, parts, watches))
             nursery.start_soon(freshness.run)
-            nursery.start_soon(tell_transmissions, aggregator.watch(), job.name)
+            nursery.start_soon(tell_transmissions, aggregator.watch(), job.name, stages)
         _log.info("node running", peer_id=identity.peer_id, feeds=[job.name for job in jobs])
 
 
@@ -120,30 +136,33 @@ async def _open_chains(
     chains: dict[int, _Chain] = {}
     for job in jobs:
         chain_settings = chain_of(job, settings)
-        rpc = await _connect(chain_settings, job, store)
-        stack.push_async_callback(rpc.aclose)
         if job.chain_id in chains:
+            await check_job(chains[job.chain_id].rpc, job, store)
             continue
+        rpc = pool_of(chain_settings)
+        stack.push_async_callback(rpc.aclose)
+        await check_job(rpc, job, store)
         transmitter = await open_transmitter(chain_settings, rpc, keyring, store, stack)
         chains[job.chain_id] = _Chain(rpc, transmitter)
     return chains
 
 
-async def _connect(chain: ChainSettings, job: Job, store: SqliteStore) -> RpcClient:
-    """The chain's endpoint, checked; an endpoint that is down is no reason to stay down after a first success."""
-    url = chain.nodes[0].http_url
-    try:
-        return await connect(url, job.chain_id, contract_address(job), report_format=job.report_format)
-    except InputError as error:
-        if error.field != "HTTPURL" or await store.load_config(contract_key(job)) is None:
-            raise
-        _log.warning("chain not reachable, starting from the stored configuration", reason=str(error))
-        return RpcClient(url)
+def _config_tracker(job: Job, chain: _Chain, stored: ContractConfig | None) -> ConfigTracker:
+    return ConfigTracker(
+        chain.rpc,
+        chain_id=job.chain_id,
+        contract=contract_address(job),
+        confirmations=job.contract_config_confirmations,
+        poll_interval_s=job.contract_config_tracker_poll_interval_ns / SECOND,
+        newest=stored,
+    )
 
 
-def _feed(
-    job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts, freshness: FreshnessWatch
-) -> Feed:
+def _feed(job: Job, chain: _Chain, aggregator: AggregatorChain, parts: _Parts, watches: _Watches) -> Feed:
+    def started(membership: Membership) -> MilestoneListener:
+        watches.stages.learn(membership)
+        return milestone_listener(job.name, membership.own_id)
+
     keys = OwnKeys(
         offchain=crypto.OffchainSigner(parts.keyring.offchain_seed),
         onchain=crypto.OnchainSigner(parts.keyring.onchain_secret),
@@ -152,7 +171,7 @@ def _feed(
         name=job.name,
         contract=contract_key(job),
         keys=keys,
-        read_membership=freshness.noting(
+        read_membership=watches.freshness.noting(
             membership_reader(
                 parts.keyring,
                 replace(parts.identity, transmitter_address=chain.transmitter.address),
@@ -160,18 +179,12 @@ def _feed(
                 report_format=job.report_format,
             )
         ),
-        configs=ConfigTracker(
-            chain.rpc,
-            chain_id=job.chain_id,
-            contract=contract_address(job),
-            confirmations=job.contract_config_confirmations,
-            poll_interval_s=job.contract_config_tracker_poll_interval_ns / SECOND,
-        ),
+        configs=watches.configs,
         chain=aggregator,
         source=PipelineSource(job, parts.http),
         network=parts.network,
         store=parts.store,
-        on_milestone=lambda membership: milestone_listener(job.name, membership.own_id),
+        on_milestone=started,
     )
 
 

@@ -30,7 +30,7 @@ LIST_VARIABLES: Mapping[str, OptionPath] = {
 }
 """Entries are separated by commas."""
 
-_CHAIN_VARIABLE = re.compile(r"OCR_PEER_EVM_([0-9]+)_HTTPURL")
+_CHAIN_VARIABLE = re.compile(r"OCR_PEER_EVM_([0-9]+)_(HTTPURL|WSURL)")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -59,7 +59,7 @@ def apply_environment(options: dict[str, object], environment: Mapping[str, str]
     for name in sorted(environment):
         match = _CHAIN_VARIABLE.fullmatch(name)
         if match and environment[name]:
-            sources[_put_url(options, name, match[1], environment[name])] = name
+            sources[_put_url(options, name, match[1], match[2], environment[name])] = name
     return sources
 
 
@@ -80,15 +80,15 @@ def _put(options: dict[str, object], path: OptionPath, value: object) -> bool:
     return True
 
 
-def _put_url(options: dict[str, object], name: str, chain_id: str, url: str) -> OptionPath:
+def _put_url(options: dict[str, object], name: str, chain_id: str, option: str, url: str) -> OptionPath:
     chains = options.get("EVM")
     for index, chain in enumerate(chains if isinstance(chains, list) else []):
         if not isinstance(chain, dict) or str(chain.get("ChainID")) != chain_id:
             continue
         nodes = chain.setdefault("Nodes", [{"Name": "environment"}])
         if isinstance(nodes, list) and nodes and isinstance(nodes[0], dict):
-            nodes[0]["HTTPURL"] = url
-            return ("EVM", index, "Nodes", 0, "HTTPURL")
+            nodes[0][option] = url
+            return ("EVM", index, "Nodes", 0, option)
     raise InputError(
         name,
         "…",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ocr_peer.durations import format_duration
 from ocr_peer.evm.address import checksum_address
-from ocr_peer.settings.schema import ChainSettings, Settings
+from ocr_peer.settings.schema import ChainSettings, RpcNodeSettings, Settings
 from ocr_peer.settings.values import show_wei
 
 __all__ = ["render_node_toml"]
@@ -72,10 +72,23 @@ def _chain(chain: ChainSettings) -> str:
         "[[EVM]]",
         f"ChainID = {_string(str(chain.chain_id))}",
         f"FinalityDepth = {chain.finality_depth}",
+        f"NoNewHeadsThreshold = {_string(format_duration(chain.no_new_heads_threshold))}",
     ]
     for node in chain.nodes:
-        lines += ["", "[[EVM.Nodes]]", f"Name = {_string(node.name)}", f"HTTPURL = {_string(node.http_url)}"]
-    return _block(*lines, *_gas(chain), *_transactions(chain))
+        lines += ["", *_endpoint(node)]
+    return _block(*lines, *_pool(chain), *_gas(chain), *_transactions(chain))
+
+
+def _pool(chain: ChainSettings) -> list[str]:
+    pool = chain.node_pool
+    return [
+        "",
+        "[EVM.NodePool]",
+        f"PollInterval = {_string(format_duration(pool.poll_interval))}",
+        f"PollFailureThreshold = {pool.poll_failure_threshold}",
+        f"SyncThreshold = {pool.sync_threshold}",
+        f"quorum = {pool.quorum}",
+    ]
 
 
 def _gas(chain: ChainSettings) -> list[str]:
@@ -120,6 +133,18 @@ def _transactions(chain: ChainSettings) -> list[str]:
             f"timeout = {_string(format_duration(signer.timeout))}",
         ]
     return lines
+
+
+def _endpoint(node: RpcNodeSettings) -> list[str]:
+    announcing = [] if node.ws_url is None else [f"WSURL = {_string(node.ws_url)}"]
+    return [
+        "[[EVM.Nodes]]",
+        f"Name = {_string(node.name)}",
+        f"HTTPURL = {_string(node.http_url)}",
+        *announcing,
+        f"SendOnly = {str(node.send_only).lower()}",
+        f"Order = {node.order}",
+    ]
 
 
 def _block(*lines: str) -> str:

@@ -37,6 +37,7 @@ __all__ = [
     "GasEstimatorSettings",
     "KeystoreSettings",
     "LogSettings",
+    "NodePoolSettings",
     "P2PSettings",
     "P2PV2Settings",
     "RpcNodeSettings",
@@ -45,6 +46,8 @@ __all__ = [
 
 _TABLE = ConfigDict(extra="forbid")
 _RECONCILE = Duration(60 * SECOND)
+_POLL = Duration(10 * SECOND)
+_NO_NEW_HEADS = Duration(180 * SECOND)
 
 
 def _text(value: object) -> str:
@@ -82,6 +85,7 @@ _FilePath = Annotated[Path, BeforeValidator(_path)]
 _Flag = Annotated[bool, Strict()]
 _Interval = Annotated[Duration, BeforeValidator(lambda value: read_duration(_text(value)))]
 _HttpUrl = Annotated[str, BeforeValidator(lambda value: read_url(_text(value), ("http", "https")))]
+_WebSocketUrl = Annotated[str, BeforeValidator(lambda value: read_url(_text(value), ("ws", "wss")))]
 _Listen = Annotated[str, BeforeValidator(lambda value: read_listen_address(_text(value), bindable=True))]
 _Announce = Annotated[str, BeforeValidator(lambda value: read_listen_address(_text(value), bindable=False))]
 _Bootstrapper = Annotated[str, BeforeValidator(lambda value: read_bootstrapper(_text(value)))]
@@ -145,6 +149,34 @@ class RpcNodeSettings:
 
     name: Annotated[_Text, Field(alias="Name")]
     http_url: Annotated[_HttpUrl, Field(alias="HTTPURL")] = field(repr=False)
+    ws_url: Annotated[_WebSocketUrl | None, Field(alias="WSURL")] = field(default=None, repr=False)
+    """Where it announces its heads; `None`: they are polled for."""
+    send_only: Annotated[_Flag, Field(alias="SendOnly")] = False
+    """Gets transactions, and is asked nothing."""
+    order: Annotated[int, Strict(), Field(alias="Order", ge=1, le=100)] = 100
+    """The lowest is asked first; of the same order, the one that stands first."""
+
+
+def _positive(value: Duration) -> Duration:
+    if value <= 0:
+        raise ValueSyntaxError("not positive", 'write a duration such as "10s"')
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class NodePoolSettings:
+    """`[EVM.NodePool]`: when an endpoint counts as healthy, and how many must agree."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _TABLE
+
+    poll_interval: Annotated[_Interval, AfterValidator(_positive), Field(alias="PollInterval")] = _POLL
+    """Between two probes of each endpoint."""
+    poll_failure_threshold: Annotated[int, Strict(), Field(alias="PollFailureThreshold", ge=1, le=1000)] = 5
+    """Failures in a row that make an endpoint unreachable."""
+    sync_threshold: Annotated[int, Strict(), Field(alias="SyncThreshold", ge=0, le=100_000)] = 5
+    """Most blocks that an endpoint may lag; 0 lets it lag without limit."""
+    quorum: Annotated[int, Strict(), Field(ge=0, le=100)] = 0
+    """Fewest endpoints that must agree on a configuration; 0 leaves it at the majority of those reachable."""
 
 
 def _named(nodes: tuple[RpcNodeSettings, ...]) -> tuple[RpcNodeSettings, ...]:
@@ -154,6 +186,8 @@ def _named(nodes: tuple[RpcNodeSettings, ...]) -> tuple[RpcNodeSettings, ...]:
     for name in names:
         if names.count(name) > 1:
             raise ValueSyntaxError(f'two endpoints are named "{name}"', "give each its own Name")
+    if all(node.send_only for node in nodes):
+        raise ValueSyntaxError("every endpoint is SendOnly", "add one that can be asked")
     return nodes
 
 
@@ -165,7 +199,7 @@ class ChainSettings:
 
     chain_id: Annotated[int, BeforeValidator(_chain_id), Field(alias="ChainID")]
     nodes: Annotated[tuple[RpcNodeSettings, ...], AfterValidator(_named), Field(alias="Nodes")]
-    """In order of preference; at least one."""
+    """At least one that is not `send_only`."""
     gas_estimator: Gas = field(default_factory=GasEstimatorSettings)
     transactions: Transactions = field(default_factory=TransactionSettings)
     balance_monitor: BalanceMonitor = field(default_factory=BalanceMonitorSettings)
@@ -173,6 +207,11 @@ class ChainSettings:
     """`None`: the keystore holds the account's key."""
     finality_depth: Annotated[int, Strict(), Field(alias="FinalityDepth", ge=0, le=10_000)] = 50
     """Blocks on top of a transaction's own that no reorganisation is expected to undo."""
+    no_new_heads_threshold: Annotated[
+        _Interval, AfterValidator(_positive), Field(alias="NoNewHeadsThreshold")
+    ] = _NO_NEW_HEADS
+    """A head that stands still for so long is stale."""
+    node_pool: Annotated[NodePoolSettings, Field(alias="NodePool")] = field(default_factory=NodePoolSettings)
 
 
 def _separate(chains: tuple[ChainSettings, ...]) -> tuple[ChainSettings, ...]:
