@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ocr_peer.evm.quantity import data_from_hex, quantity_from_hex
+from ocr_peer.evm.quantity import count_from_hex, data_from_hex, quantity_from_hex
 from ocr_peer.evm.rpc_errors import RpcError, UnexpectedAnswer
 
 __all__ = ["Block", "Log", "Receipt", "block_from_json", "logs_from_json", "receipt_from_json", "result_of"]
@@ -112,7 +112,7 @@ def _log(item: dict[str, Any]) -> Log:
 def _block(item: dict[str, Any]) -> Block:
     base_fee = item.get("baseFeePerGas")
     return Block(
-        number=quantity_from_hex(item["number"], "a block's number"),
+        number=count_from_hex(item["number"], "a block's number"),
         hash=data_from_hex(item["hash"], "a block's hash", length=32),
         timestamp=quantity_from_hex(item["timestamp"], "a block's timestamp"),
         base_fee_per_gas=None if base_fee is None else quantity_from_hex(base_fee, "a block's baseFeePerGas"),
@@ -124,7 +124,7 @@ def _receipt(item: dict[str, Any]) -> Receipt:
     return Receipt(
         transaction_hash=data_from_hex(item["transactionHash"], "a receipt's transactionHash", length=32),
         succeeded=quantity_from_hex(item["status"], "a receipt's status") == 1,
-        block_number=quantity_from_hex(item["blockNumber"], "a receipt's blockNumber"),
+        block_number=count_from_hex(item["blockNumber"], "a receipt's blockNumber"),
         block_hash=data_from_hex(item["blockHash"], "a receipt's blockHash", length=32),
         gas_used=quantity_from_hex(item["gasUsed"], "a receipt's gasUsed"),
         effective_gas_price=quantity_from_hex(

@@ -11,7 +11,7 @@ from ocr_peer.errors import OperatingError
 from ocr_peer.evm.access import Call
 from ocr_peer.evm.chain_objects import Receipt, receipt_from_json, result_of
 from ocr_peer.evm.finality import Finality, included
-from ocr_peer.evm.quantity import quantity, quantity_from_hex, to_hex
+from ocr_peer.evm.quantity import count_from_hex, quantity, to_hex
 from ocr_peer.evm.replacement import Replacement, Waiting
 from ocr_peer.evm.reverts import Refusal, refusal_of, revert_of
 from ocr_peer.evm.rpc_errors import RpcError
@@ -108,8 +108,8 @@ class Confirmation:
         calls: list[Call] = [("eth_blockNumber", ()), ("eth_getTransactionCount", (sender, "latest"))]
         calls.extend(("eth_getTransactionByHash", (to_hex(row.hashes[-1]),)) for row in rows)
         results = iter([result_of(outcome) for outcome in await self._sending.rpc.batch(calls)])
-        head = quantity_from_hex(next(results), "eth_blockNumber")
-        mined_nonces = quantity_from_hex(next(results), "eth_getTransactionCount")
+        head = count_from_hex(next(results), "eth_blockNumber")
+        mined_nonces = count_from_hex(next(results), "eth_getTransactionCount")
         waiting = [
             Waiting(row, transaction is not None or self._sending.outlet.holds(row, head))
             for row, transaction in zip(rows, results, strict=True)

@@ -120,12 +120,15 @@ class Finality:
 
 
 def included(row: TransactionRow, receipt: Receipt, seen_at: int) -> TransactionRow:
-    """The row once a block holds one of its attempts."""
+    """The row once a block holds one of its attempts.
+
+    No block can take more than the transaction offered, so a receipt that says so is not believed.
+    """
     inclusion = Inclusion(
         receipt.transaction_hash,
         receipt.block_number,
-        receipt.gas_used,
-        receipt.effective_gas_price,
+        min(receipt.gas_used, row.gas_limit),
+        min(receipt.effective_gas_price, row.fees.most),
         receipt.block_hash,
         seen_at,
         receipt.l1_fee,

@@ -6,7 +6,7 @@ import re
 
 from ocr_peer.evm.rpc_errors import UnexpectedAnswer
 
-__all__ = ["data_from_hex", "quantity", "quantity_from_hex", "to_hex"]
+__all__ = ["count_from_hex", "data_from_hex", "quantity", "quantity_from_hex", "to_hex"]
 
 _HEX = re.compile("0x[0-9a-fA-F]*")
 _MAX_QUANTITY_DIGITS = 64
@@ -38,6 +38,18 @@ def quantity_from_hex(value: object, what: str) -> int:
     if not 1 <= len(digits) <= _MAX_QUANTITY_DIGITS:
         raise UnexpectedAnswer(what, value)
     return int(digits, 16)
+
+
+def count_from_hex(value: object, what: str) -> int:
+    """Read a block number or a nonce, which fit 63 bits on every chain there is, and in the store.
+
+    Raises:
+        UnexpectedAnswer: not a quantity, or one beyond that.
+    """
+    count = quantity_from_hex(value, what)
+    if count >> 63:
+        raise UnexpectedAnswer(what, value)
+    return count
 
 
 def data_from_hex(value: object, what: str, *, length: int | None = None) -> bytes:

@@ -17,7 +17,7 @@ import structlog
 from ocr_peer.evm.broadcast import BroadcastResult, Handover
 from ocr_peer.evm.budget import BudgetExhausted
 from ocr_peer.evm.fees import FEE_CALLS, FeesAboveCap, bump_fees, quote_fees
-from ocr_peer.evm.quantity import quantity_from_hex, to_hex
+from ocr_peer.evm.quantity import count_from_hex, to_hex
 from ocr_peer.evm.sending import Sending
 from ocr_peer.evm.signer import UnsignedTransaction, transaction_hash
 from ocr_peer.evm.transactions import CANCELLATION_GAS, TransactionRow, TransactionState
@@ -216,7 +216,7 @@ class Replacement:
             await self._begin_anew(mined_nonces)
             return
         # What somebody else has sent from this account may still be mined, and fill the gap itself.
-        pending = quantity_from_hex(
+        pending = count_from_hex(
             await self._sending.rpc.call("eth_getTransactionCount", (to_hex(row.sender), "pending")),
             "eth_getTransactionCount",
         )

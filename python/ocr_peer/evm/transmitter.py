@@ -24,7 +24,7 @@ from ocr_peer.evm.fees import FeeSettings
 from ocr_peer.evm.funds import Funds, FundsSettings
 from ocr_peer.evm.in_flight import InFlight
 from ocr_peer.evm.outlet import Outlet
-from ocr_peer.evm.quantity import quantity_from_hex, to_hex
+from ocr_peer.evm.quantity import count_from_hex, to_hex
 from ocr_peer.evm.rehearsal import Errand, Rehearsal, TransactionRefused
 from ocr_peer.evm.sending import Sending
 from ocr_peer.evm.signer import TransactionSigner, UnsignedTransaction, transaction_hash
@@ -249,7 +249,7 @@ class Transmitter:
 
     async def _nonce(self) -> int:
         if self._in_flight.next_nonce is None or not len(self._in_flight):
-            pending = quantity_from_hex(
+            pending = count_from_hex(
                 await self._sending.rpc.call("eth_getTransactionCount", (to_hex(self.address), "pending")),
                 "eth_getTransactionCount",
             )
