@@ -110,10 +110,10 @@ async def test_a_relay_that_refuses_everything_is_got_round_if_that_is_allowed(
     public_after_blocks: int, autojump_clock: MockClock, feed: Feed, relay: Relay
 ) -> None:
     rpc, endpoint = relay
-    endpoint.refused = {"eth_sendRawTransaction": "rate limit reached"}
+    endpoint.refused = {"eth_sendRawTransaction": "bundle not accepted"}
     account = Account(feed, feed.transmitter_key(1), relay=rpc, public_after_blocks=public_after_blocks)
     if not public_after_blocks:
-        with pytest.raises(OperatingError, match=r"refuses the transaction of 0x.*: rate limit reached"):
+        with pytest.raises(OperatingError, match=r"refuses the transaction of 0x.*: bundle not accepted"):
             await account.submit(1, 1)
         return
     await account.submit(1, 1)
