@@ -133,7 +133,7 @@ async def test_new_configuration_is_looked_at_at_once_and_others_later(autojump_
         assert contract.asked == 1
         with structlog.testing.capture_logs() as logs:
             contract.answers = [7, 0]
-            await trio.sleep(600)
+            await trio.sleep(600)  # ends a second after the look, not at the same instant
             assert contract.asked == 2
         assert len(logs) == 1
         nursery.cancel_scope.cancel()
