@@ -17,6 +17,7 @@ from eth_account import Account
 from ocr_peer import crypto
 from ocr_peer.evm.address import checksum_address
 from tests.e2e.demo_process import COMMAND
+from tests.e2e.node_packages import foundry
 
 OWNER_KEY = crypto.keccak256(b"owner of a feed")
 OWNER = checksum_address(crypto.secp256k1_address(OWNER_KEY))
@@ -68,4 +69,23 @@ def devnet() -> Iterator[RunningChain]:
             process.communicate()
 
 
-CHAINS: dict[str, Callable[[], AbstractContextManager[RunningChain]]] = {"devnet": devnet}
+@contextmanager
+def anvil() -> Iterator[RunningChain]:
+    """Foundry's chain, a block a second."""
+    command = [foundry("anvil"), "--port", "0", "--block-time", "1", "--chain-id", "1337", "--accounts", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while (line := process.stdout.readline()) and "Listening on" not in line:
+            pass
+        chain = RunningChain("http://" + line.rpartition("Listening on ")[2].strip(), 1337)
+        # Nobody reads on: it may say little more before the pipe is full.
+        chain.call("anvil_setLoggingEnabled", False)
+        chain.call("anvil_setBalance", OWNER, hex(1000 * 10**18))
+        try:
+            yield chain
+        finally:
+            process.kill()
+            process.communicate()
+
+
+CHAINS: dict[str, Callable[[], AbstractContextManager[RunningChain]]] = {"devnet": devnet, "anvil": anvil}

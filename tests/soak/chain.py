@@ -15,10 +15,11 @@ import trio
 
 from ocr_peer.demo.preparation import CHAIN_ID, ETHER
 from ocr_peer.evm.quantity import to_hex
+from tests.e2e.node_packages import foundry
 
-ANVIL = Path(__file__).parents[2] / "contracts/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
 START_LIMIT_S = 30.0
-BLOCK_TIME_S = 0.5
+BLOCK_TIME_S = 1
+"""Whole seconds, as blocks are dated: with more blocks the chain's clock would run ahead of the oracles'."""
 
 
 class ChainError(Exception):
@@ -27,7 +28,7 @@ class ChainError(Exception):
 
 @dataclass
 class ChainProcess:
-    """A running chain with a block every half second.
+    """A running chain with a block every second.
 
     Attributes:
         process: the program.
@@ -86,7 +87,7 @@ async def start_chain(
 def _command(kind: str, accounts: Sequence[bytes], port: int) -> list[str]:
     if kind == "anvil":
         options = {"port": port, "chain-id": CHAIN_ID, "block-time": BLOCK_TIME_S, "accounts": 1}
-        return [str(ANVIL), "--silent", *(f"--{name}={value}" for name, value in options.items())]
+        return [foundry("anvil"), "--silent", *(f"--{name}={value}" for name, value in options.items())]
     funds = [f"--fund={to_hex(account)}=1000" for account in accounts]
     command = str(Path(sys.executable).with_name("ocr-peer"))
     return [

@@ -116,7 +116,7 @@ async def deploy_feed(
             _LIMITS.maximum,
             _DECIMALS,
             FEED_NAME,
-            max_age_s=2 * _HEARTBEAT_S,
+            max_age_s=_max_age_s(n, timing),
             heartbeat_s=_HEARTBEAT_S,
             report_format=report_format,
         )
@@ -212,6 +212,11 @@ def feed_job(
         unique_reports=unique_reports,
         report_format=report_format,
     )
+
+
+def _max_age_s(n: int, timing: DemoTiming) -> int:
+    """Two heartbeats, and long enough for the last oracle's turn to transmit."""
+    return max(2 * _HEARTBEAT_S, _HEARTBEAT_S + n * timing.delta_stage // SECOND)
 
 
 def _parameters(n: int, timing: DemoTiming) -> OffchainParameters:
