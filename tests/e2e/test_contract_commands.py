@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,13 +58,13 @@ class Ground:
         return self.chain.call("eth_getTransactionCount", OWNER, "pending")
 
 
-@pytest.fixture(scope="module", params=list(CHAINS))
-def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    folder = tmp_path_factory.mktemp("owner")
+@contextmanager
+def prepared(chain_name: str, folder: Path) -> Iterator[Ground]:
+    """A chain, the owner's key and the identity files of four nodes."""
     key = folder / "owner.key"
     key.write_text(OWNER_KEY.hex())
     key.chmod(0o600)
-    with CHAINS[request.param]() as chain:
+    with CHAINS[chain_name]() as chain:
         ground = Ground(chain, folder)
         for number in range(4):
             node = f"node{number}"
@@ -75,6 +75,22 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             assert made.returncode == 0, made.stderr
             config = ["--config", f"{node}/node.toml", "--out", f"{node}.json"]
             assert ground.run("keys", "identity", *config, "--name", f"Operator {number}").returncode == 0
+        yield ground
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """The project's own development chain: enough for what is refused before anything is sent."""
+    with prepared("devnet", tmp_path_factory.mktemp("devnet")) as ground:
+        yield ground
+
+
+@pytest.fixture(scope="module", params=[name for name in CHAINS if name != "devnet"])
+def foreign_ground(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ground]:
+    """A chain of others."""
+    with prepared(request.param, tmp_path_factory.mktemp(request.param)) as ground:
         yield ground
 
 
@@ -99,6 +115,15 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.mark.parametrize("letter", ["A", "B"])
 def test_from_nothing_to_a_configured_contract(ground: Ground, letter: str) -> None:
+    configure(ground, letter)
+
+
+@pytest.mark.parametrize("letter", ["A", "B"])
+def test_the_same_on_a_chain_of_others(foreign_ground: Ground, letter: str) -> None:
+    configure(foreign_ground, letter)
+
+
+def configure(ground: Ground, letter: str) -> None:
     address = ground.deploy(f"feed {letter}", "--contract", letter, "--heartbeat", "30m", "--decimals", "6")
     shown = ground.show(address)
     assert shown["type_and_version"] == {"A": "Aggregator 1.0.0", "B": "PackedAggregator 1.0.0"}[letter]
