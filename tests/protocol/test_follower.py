@@ -369,6 +369,15 @@ def test_a_request_beyond_the_last_round_does_not_push_out_a_held_one() -> None:
     assert only(ReadChain, machine.ask(round_=4)) != []
 
 
+def test_a_late_request_of_the_current_round_does_not_push_out_a_held_one() -> None:
+    machine = Machine()
+    machine.ask()
+    machine.request(round_=2)
+    machine.request(round_=1)
+    (read_chain,) = only(ReadChain, machine.ask(round_=2))
+    assert read_chain.tag == read(2, generation=2)
+
+
 def test_nothing_is_answered_before_the_first_request() -> None:
     machine = Machine()
     assert machine.follower.round == 0

@@ -246,12 +246,12 @@ class Oracle:
             match effect:
                 case Send(to, message) if to == self.own_id:
                     self._on_message(to, message, now, effects)
-                    continue
                 case PeerFault(oracle) if oracle == self.own_id:
-                    # A fault of one's own is no fault of a peer.
-                    continue
-                case _:
+                    pass  # A fault of one's own is no fault of a peer.
+                case Broadcast(message) if not isinstance(message, FinalEcho):
                     outward.append(effect)
-            if isinstance(effect, Broadcast) and not isinstance(effect.message, FinalEcho):
-                self._on_message(self.own_id, effect.message, now, effects)
+                    self._on_message(self.own_id, message, now, effects)
+                case _:
+                    # An echo is not heard by whom it comes from: what it repeats is final there.
+                    outward.append(effect)
         return outward
