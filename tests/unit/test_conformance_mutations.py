@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ocr_peer.conformance.kinds import KINDS, Kind
+from ocr_peer.conformance.output import file_object, table_lines
 from ocr_peer.conformance.reading import VectorFormatError
-from ocr_peer.conformance.suite import FileResult, VectorFile, run_file
+from ocr_peer.conformance.suite import FileResult, VectorFile, run_file, run_suite
 from tests.conformance.vectors import cases
 
 Path_ = tuple[str | int, ...]
@@ -145,6 +146,51 @@ def test_only_input_errors_come_out(kind: Kind, document: Any, data: st.DataObje
     assert line.startswith(f"{kind.name}.json")
     assert "\n" not in line
     line.encode()
+
+
+TEXTS = {
+    "ocr2_set_config": ("oracles", 0, "peer_id"),
+    "ocr2_wire_messages": ("type",),
+    "ocr2_wire_malleable": ("what",),
+    "ocr2_median_plugin": ("mode",),
+}
+"""A field of text by kind."""
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("text", ["\ud800", "12D3\udfffKoo", "\udc00\ud800"])
+def test_half_a_surrogate_pair_is_an_error_that_names_the_case(name: str, text: str, tmp_path: Path) -> None:
+    kind = next(kind for kind in KINDS if kind.name == name)
+    document = copy.deepcopy(documents(kind)[0])
+    path = ("cases", 0, *TEXTS[name])
+    at(document, path[:-1])[path[-1]] = text
+    file = tmp_path / f"{name}.json"
+    file.write_text(json.dumps(document), encoding="ascii")
+    (result,) = run_suite([file])
+    place = generic(path).replace("[]", "[0]")
+    assert str(result.error).startswith(f"{name}.json: cases[0].{place} = ")
+    assert "half a surrogate pair" in str(result.error)
+    for line in (str(result.error), file_object(result), *table_lines([result])):
+        line.encode()
+
+
+def test_a_pair_of_surrogates_is_one_character(tmp_path: Path) -> None:
+    document = {"cases": [{**cases("ocr2_wire_malleable")[0], "what": "\U0001f600"}]}
+    file = tmp_path / "ocr2_wire_malleable.json"
+    file.write_text(json.dumps(document), encoding="ascii")
+    assert "\\ud83d\\ude00" in file.read_text(encoding="ascii")
+    (result,) = run_suite([file])
+    assert result.status == "passed"
+
+
+def test_names_of_fields_with_half_a_surrogate_pair_are_printed(tmp_path: Path) -> None:
+    document = {"cases": [{**cases("ocr2_wire_malleable")[0], "\ud800": "\ud800"}]}
+    file = tmp_path / "ocr2_wire_malleable.json"
+    file.write_text(json.dumps(document), encoding="ascii")
+    (result,) = run_suite([file])
+    assert (result.status, result.unchecked) == ("passed", ("\ud800",))
+    for line in (file_object(result), *table_lines([result])):
+        line.encode()
 
 
 def changed(value: Any) -> Any:

@@ -33,6 +33,8 @@ INT64_MAX = 2**63 - 1
 
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2})*)")
 _DECIMAL = re.compile(r"-?[0-9]{1,80}")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""What is left of one after `json` joined the pairs."""
 _MOST_TEXT = 10_000
 
 
@@ -68,11 +70,16 @@ def list_of(value: Any, place: str, *, most: int) -> list[Any]:
 
 
 def text_of(value: Any, place: str) -> str:
-    """A JSON string."""
+    """A JSON string of whole characters."""
     if not isinstance(value, str):
         raise _wrong_type(value, place, "a string")
     if len(value) > _MOST_TEXT:
         raise VectorFormatError(place, value, f"longer than {_MOST_TEXT} characters", "shorten it")
+    if _SURROGATE.search(value):
+        # JSON's escapes can say it, no encoding can: neither a message's bytes nor a terminal's.
+        raise VectorFormatError(
+            place, value, "half a surrogate pair", "write the pair, or the character itself"
+        )
     return value
 
 
