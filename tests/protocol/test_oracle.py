@@ -30,6 +30,7 @@ from ocr_peer.protocol.events import (
     StoredState,
     TimeAdvanced,
 )
+from ocr_peer.protocol.finalizer import Finalizer
 from ocr_peer.protocol.messages import (
     Final,
     FinalEcho,
@@ -211,6 +212,20 @@ def test_an_echo_is_as_good_as_a_final() -> None:
         effects = follower().hear(2, message)
         assert only(Broadcast, effects) == [Broadcast(FinalEcho(final()))]
         assert only(ReadChain, effects) != []
+
+
+def test_the_own_echo_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A finalizer that forgot would answer its own echo for ever.
+    heard: list[int] = []
+    original = Finalizer.on_final
+
+    def on_final(self: Finalizer, sender: OracleId, message: Final, effects: list[Effect]) -> object:
+        heard.append(sender)
+        return original(self, sender, message, effects)
+
+    monkeypatch.setattr(Finalizer, "on_final", on_final)
+    assert only(Broadcast, follower().hear(2, final())) == [Broadcast(FinalEcho(final()))]
+    assert heard == [2]
 
 
 def test_a_final_of_any_epoch_is_taken() -> None:
