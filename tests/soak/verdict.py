@@ -24,7 +24,9 @@ class Verdict:
 
     answers: int = 0
     transactions: int = 0
-    reverted: int = 0
+    """Of the transmitters, in the chain's blocks."""
+    cancellations: int = 0
+    """Those among them that only use up the nonce of a report that had become useless: nothing to themselves."""
     slowest_s: float = 0.0
     """Longest time from a report's acceptance until it, or a newer one, stood on chain."""
     problems: list[str] = field(default_factory=list)
@@ -109,7 +111,8 @@ def _judge_account(
     nonces = [int(transaction["nonce"], 16) for transaction in mined]
     if sorted(nonces) != list(range(len(nonces))):
         verdict.problems.append(f"{account}: nonces on chain are {sorted(nonces)}")
-    payloads = [transaction["input"] for transaction in mined]
+    payloads = [transaction["input"] for transaction in mined if transaction["to"].lower() != account]
+    verdict.cancellations += len(mined) - len(payloads)
     if len(set(payloads)) != len(payloads):
         verdict.problems.append(f"{account}: one report was sent in two transactions that were both mined")
     for transaction in mined:
