@@ -14,7 +14,7 @@ from ocr_peer.evm.access import ChainAccess
 from ocr_peer.evm.quantity import to_hex
 from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, UnexpectedAnswer
 
-__all__ = ["BroadcastResult", "Handover", "broadcast"]
+__all__ = ["ALREADY_THERE", "NONCE_USED", "BroadcastResult", "Handover", "broadcast"]
 
 
 class Handover(StrEnum):
@@ -36,13 +36,15 @@ class Handover(StrEnum):
     """Anything else."""
 
 
+ALREADY_THERE: Final = ("already known", "already imported", "alreadyknown", "already in mempool")
+"""The endpoint had the transaction before."""
+NONCE_USED: Final = ("nonce too low", "nonce is too low", "oldnonce", "nonce has already been used")
+"""A block holds a transaction with this nonce, maybe this one."""
+
 _WORDS: Final = {
-    Handover.TAKEN: ("already known", "already imported", "alreadyknown", "already in mempool"),
+    Handover.TAKEN: ALREADY_THERE,
     Handover.NONCE_TAKEN: (
-        "nonce too low",
-        "nonce is too low",
-        "oldnonce",
-        "nonce has already been used",
+        *NONCE_USED,
         "replacement transaction underpriced",
         "replacementnotallowed",
         "another transaction with same nonce",

@@ -12,7 +12,7 @@ from ocr_peer.evm.reverts import revert_of
 from ocr_peer.evm.rpc_errors import RpcError, UnexpectedAnswer
 from ocr_peer.protocol.config import ReportFormat
 
-__all__ = ["TYPE_AND_VERSION", "check_report_format", "type_and_version"]
+__all__ = ["TYPE_AND_VERSION", "check_report_format", "report_format_of", "type_and_version"]
 
 TYPE_AND_VERSION: Final = Function("typeAndVersion", (), ("string",))
 
@@ -46,11 +46,18 @@ async def type_and_version(rpc: ChainAccess, contract: bytes) -> str | None:
     return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + "…"
 
 
-async def check_report_format(rpc: ChainAccess, contract: bytes, report_format: ReportFormat) -> None:
-    """Refuse a job whose report format the contract does not take.
+def report_format_of(name: str | None) -> ReportFormat:
+    """The format of the reports that a contract takes, by what it calls itself.
 
     Aggregator B alone takes the packed format. Every other name, and none at all, is taken for a contract of the
     OCR2 format: there are many of those.
+    """
+    words = (name or "").split(maxsplit=1)
+    return ReportFormat.PACKED if words and words[0] == _PACKED_TYPE else ReportFormat.OCR2
+
+
+async def check_report_format(rpc: ChainAccess, contract: bytes, report_format: ReportFormat) -> None:
+    """Refuse a job whose report format the contract does not take.
 
     Raises:
         InputError: names the setting, what the contract calls itself and what to write.
@@ -63,8 +70,7 @@ async def check_report_format(rpc: ChainAccess, contract: bytes, report_format: 
         if report_format is ReportFormat.PACKED:
             raise
         return
-    words = (name or "").split(maxsplit=1)
-    taken = ReportFormat.PACKED if words and words[0] == _PACKED_TYPE else ReportFormat.OCR2
+    taken = report_format_of(name)
     if taken is report_format:
         return
     said = "does not say what it is" if name is None else f'calls itself "{name}"'

@@ -10,6 +10,7 @@ from typing import Final
 
 import trio
 
+from ocr_peer.evm.broadcast import ALREADY_THERE, NONCE_USED
 from ocr_peer.evm.endpoint import Endpoint
 from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, UnexpectedAnswer
 
@@ -17,9 +18,6 @@ __all__ = ["send_to_all"]
 
 _GRACE_S: Final = 1.0
 """Once one has taken it, the others get this long to take it, too."""
-
-_ALREADY_THERE: Final = ("already known", "already imported", "alreadyknown", "already in mempool")
-_NONCE_USED: Final = ("nonce too low", "nonce is too low", "oldnonce", "nonce has already been used")
 
 
 async def send_to_all(endpoints: Sequence[Endpoint], params: Sequence[object]) -> object:
@@ -46,7 +44,7 @@ async def send_to_all(endpoints: Sequence[Endpoint], params: Sequence[object]) -
                 answer = await endpoint.exchange(lambda rpc: rpc.call("eth_sendRawTransaction", params))
         except RpcError as refusal:
             refusals[index] = refusal
-            taken = _says(refusal, _ALREADY_THERE)
+            taken = _says(refusal, ALREADY_THERE)
         except (RpcUnavailable, UnexpectedAnswer) as failure:
             silent[index] = f"{endpoint.name}: {failure}"
             taken = False
@@ -63,7 +61,7 @@ async def send_to_all(endpoints: Sequence[Endpoint], params: Sequence[object]) -
     if results:
         return results[0]
     in_order = [refusals[index] for index in sorted(refusals)]
-    for words in (_ALREADY_THERE, _NONCE_USED):
+    for words in (ALREADY_THERE, NONCE_USED):
         for refusal in in_order:
             if _says(refusal, words):
                 raise refusal

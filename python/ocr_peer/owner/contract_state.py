@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ocr_peer.errors import InputError, OperatingError
-from ocr_peer.evm.abi import Event, Function
+from ocr_peer.evm.abi import Function
 from ocr_peer.evm.access import ChainAccess
 from ocr_peer.evm.address import checksum_address
 from ocr_peer.evm.aggregator import (
@@ -18,7 +18,9 @@ from ocr_peer.evm.aggregator import (
 )
 from ocr_peer.evm.chain_objects import Block, Log, block_from_json, logs_from_json, result_of
 from ocr_peer.evm.config_tracker import ConfigTracker
+from ocr_peer.evm.contract_type import TYPE_AND_VERSION, report_format_of
 from ocr_peer.evm.freshness import Freshness, read_freshness
+from ocr_peer.evm.packed import NEW_PACKED_TRANSMISSION, TRANSMISSION_TOPICS
 from ocr_peer.evm.quantity import data_from_hex, quantity, quantity_from_hex, to_hex
 from ocr_peer.evm.rpc_errors import RpcError, RpcUnavailable, UnexpectedAnswer
 from ocr_peer.protocol.config import ReportFormat
@@ -26,7 +28,6 @@ from ocr_peer.protocol.reconfiguration import ContractConfig
 
 __all__ = ["AggregatorState", "check_chain", "latest_transmitter", "read_aggregator"]
 
-_TYPE_AND_VERSION: Final = Function("typeAndVersion", (), ("string",))
 _DESCRIPTION: Final = Function("description", (), ("string",))
 _OWNER: Final = Function("owner", (), ("address",))
 _DECIMALS: Final = Function("decimals", (), ("uint8",))
@@ -44,11 +45,7 @@ _NEEDED: Final = (
     _MIN_ANSWER,
     _MAX_ANSWER,
 )
-_WORDS: Final = (_TYPE_AND_VERSION, _DESCRIPTION)
-_PACKED: Final = "PackedAggregator "
-_NEW_PACKED_TRANSMISSION: Final = Event(
-    "NewPackedTransmission", ("uint32", "address", "bytes"), (True, False, False)
-)
+_WORDS: Final = (TYPE_AND_VERSION, _DESCRIPTION)
 _SEARCH_BLOCKS: Final = 2_000
 _SEARCHES: Final = 10
 
@@ -79,8 +76,7 @@ class AggregatorState:
     @property
     def report_format(self) -> ReportFormat:
         """Which reports it takes, by its type."""
-        packed = (self.type_and_version or "").startswith(_PACKED)
-        return ReportFormat.PACKED if packed else ReportFormat.OCR2
+        return report_format_of(self.type_and_version)
 
 
 async def check_chain(rpc: ChainAccess, expected: int | None) -> int:
@@ -160,7 +156,7 @@ async def latest_transmitter(rpc: ChainAccess, state: AggregatorState) -> bytes 
     """Who brought the newest answer; `None` if there is none, or its event lies too far back to look for."""
     if not state.round_id:
         return None
-    topics = [[to_hex(event.topic) for event in (NEW_TRANSMISSION, _NEW_PACKED_TRANSMISSION)]]
+    topics = [[to_hex(topic) for topic in TRANSMISSION_TOPICS]]
     last = state.head.number
     for _ in range(_SEARCHES):
         first = max(0, last - _SEARCH_BLOCKS + 1)
@@ -186,7 +182,7 @@ def _transmitter(log: Log) -> bytes | None:
     try:
         if log.topics[0] == NEW_TRANSMISSION.topic:
             return bytes(NEW_TRANSMISSION.decode(log.topics, log.data)[2])
-        return bytes(_NEW_PACKED_TRANSMISSION.decode(log.topics, log.data)[1])
+        return bytes(NEW_PACKED_TRANSMISSION.decode(log.topics, log.data)[1])
     except (UnexpectedAnswer, IndexError):
         return None
 
